@@ -1,0 +1,46 @@
+import { ConfigurationError, messageOf } from './environment.ts';
+
+/** A started program: closing it is idempotent, and `closed` settles when it has ended by itself or was closed. */
+export type Running = {
+  readonly close: () => Promise<void>;
+  /** Rejects when the program cannot go on. */
+  readonly closed: Promise<void>;
+};
+
+/**
+ * Runs a program until it ends or a signal asks it to. A second signal does not wait any longer. A broken
+ * configuration prints its problems and no stack. Exit codes: 0 asked to stop, 1 failed, 2 wrong configuration.
+ */
+export async function runUntilSignal(start: () => Promise<Running>): Promise<void> {
+  let running: Running;
+  try {
+    running = await start();
+  } catch (error) {
+    if (error instanceof ConfigurationError) {
+      process.stderr.write(`${error.message}\n`);
+      process.exit(2);
+    }
+    process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+    process.exit(1);
+  }
+  let asked = false;
+  const stop = (): void => {
+    if (asked) process.exit(130);
+    asked = true;
+    running.close().then(
+      () => process.exit(0),
+      (error: unknown) => {
+        process.stderr.write(`while closing: ${messageOf(error)}\n`);
+        process.exit(1);
+      },
+    );
+  };
+  process.on('SIGINT', stop);
+  process.on('SIGTERM', stop);
+  try {
+    await running.closed;
+  } catch (error) {
+    process.stderr.write(`stopped: ${messageOf(error)}\n`);
+    process.exit(1);
+  }
+}
