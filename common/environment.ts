@@ -37,7 +37,7 @@ export function readEnvironment<S extends z.ZodRawShape>(
 
 /** A whole number in decimal digits, within bounds. */
 export function wholeNumber(minimum: number, maximum: number): z.ZodCoercedNumber {
-  return z.coerce.number().int().min(minimum).max(maximum) as z.ZodCoercedNumber;
+  return z.coerce.number().int().min(minimum).max(maximum);
 }
 
 /** `true` or `false`, nothing else. */

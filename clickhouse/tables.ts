@@ -1,0 +1,167 @@
+import { table, type Types } from './view.ts';
+
+/** Nullable measures and the names shared by `events` and `calls`, in wire order. */
+const measures = {
+  http_response_status_code: 'Nullable(UInt16)',
+  backend_response_status_code: 'Nullable(UInt16)',
+  request_stream: 'Nullable(Bool)',
+  duration_ms: 'Nullable(UInt32)',
+  backend_ms: 'Nullable(UInt32)',
+  client_ms: 'Nullable(UInt32)',
+  time_to_first_token_ms: 'Nullable(UInt32)',
+  request_bytes: 'Nullable(UInt64)',
+  response_bytes: 'Nullable(UInt64)',
+  usage_input_tokens: 'Nullable(UInt64)',
+  usage_cache_read_input_tokens: 'Nullable(UInt64)',
+  usage_cache_creation_5m_input_tokens: 'Nullable(UInt64)',
+  usage_cache_creation_1h_input_tokens: 'Nullable(UInt64)',
+  usage_audio_input_tokens: 'Nullable(UInt64)',
+  usage_output_tokens: 'Nullable(UInt64)',
+  usage_reasoning_output_tokens: 'Nullable(UInt64)',
+  usage_audio_output_tokens: 'Nullable(UInt64)',
+  usage_total_tokens: 'Nullable(UInt64)',
+} as const satisfies Types;
+
+/** What ingest inserts into `events`: one row per message and per record; `inserted_at` is the database's. */
+export const events = table('events', {
+  stream: 'LowCardinality(String)',
+  sequence_number: 'Int64',
+  record_index: 'UInt32',
+  prev: 'Int64',
+  enqueued_at: "DateTime64(3, 'UTC')",
+  body_hash: 'UInt64',
+  record_hash: 'UInt64',
+  kind: 'LowCardinality(String)',
+  source: 'LowCardinality(String)',
+  reason: 'LowCardinality(String)',
+  body: 'String',
+  body_bytes: 'UInt32',
+  call_id: 'String',
+  gateway: 'LowCardinality(String)',
+  started_at: "Nullable(DateTime64(3, 'UTC'))",
+  consumer_id: 'LowCardinality(String)',
+  product_id: 'LowCardinality(String)',
+  api_id: 'LowCardinality(String)',
+  operation_id: 'LowCardinality(String)',
+  operation_name: 'LowCardinality(String)',
+  provider_name: 'LowCardinality(String)',
+  request_model: 'LowCardinality(String)',
+  response_model: 'LowCardinality(String)',
+  response_id: 'String',
+  deployment: 'LowCardinality(String)',
+  backend: 'LowCardinality(String)',
+  region: 'LowCardinality(String)',
+  service_tier: 'LowCardinality(String)',
+  user_id: 'String',
+  error_type: 'LowCardinality(String)',
+  cache_status: 'LowCardinality(String)',
+  ...measures,
+  usage_quality: 'LowCardinality(String)',
+  unknown_fields: 'Array(LowCardinality(String))',
+});
+
+/** One row per call; written from the view `sealed` only. */
+export const calls = table('calls', {
+  call_id: 'String',
+  version: 'UInt32',
+  is_deleted: 'UInt8',
+  completeness: 'LowCardinality(String)',
+  records: 'UInt32',
+  duplicates: 'UInt32',
+  sources: 'Array(LowCardinality(String))',
+  last_enqueued_at: "DateTime64(3, 'UTC')",
+  gateway: 'LowCardinality(String)',
+  source: 'LowCardinality(String)',
+  started_at: "DateTime64(3, 'UTC')",
+  consumer_id: 'LowCardinality(String)',
+  product_id: 'LowCardinality(String)',
+  api_id: 'LowCardinality(String)',
+  operation_id: 'LowCardinality(String)',
+  operation_name: 'LowCardinality(String)',
+  provider_name: 'LowCardinality(String)',
+  request_model: 'LowCardinality(String)',
+  response_model: 'LowCardinality(String)',
+  response_id: 'String',
+  deployment: 'LowCardinality(String)',
+  backend: 'LowCardinality(String)',
+  region: 'LowCardinality(String)',
+  service_tier: 'LowCardinality(String)',
+  user_id: 'String',
+  error_type: 'LowCardinality(String)',
+  cache_status: 'LowCardinality(String)',
+  ...measures,
+  usage_quality: 'LowCardinality(String)',
+  usage_disagrees: 'Bool',
+});
+
+/** Ownership by compare-and-swap: one row per stream and epoch. */
+export const claims = table('claims', { stream: 'LowCardinality(String)', epoch: 'UInt64', owner: 'String' });
+
+/** What an owner last reported of its stream. */
+export const streamStates = table('stream_states', {
+  stream: 'LowCardinality(String)',
+  owner: 'String',
+  epoch: 'UInt64',
+  state: 'LowCardinality(String)',
+  watermark: 'Int64',
+  sealed_through: 'Int64',
+  beginning_sequence_number: 'Int64',
+  last_enqueued_sequence_number: 'Int64',
+});
+
+/** Messages that the hub lost before they were read. */
+export const gaps = table('gaps', {
+  stream: 'LowCardinality(String)',
+  first: 'Int64',
+  last: 'Int64',
+  reason: 'LowCardinality(String)',
+});
+
+export const tenants = table('tenants', {
+  tenant_id: 'String',
+  name: 'String',
+  time_zone: 'LowCardinality(String)',
+  valid_from: "DateTime64(3, 'UTC')",
+  valid_to: "Nullable(DateTime64(3, 'UTC'))",
+  author: 'String',
+  reason: 'String',
+});
+
+export const attributions = table('attributions', {
+  consumer_id: 'String',
+  tenant_id: 'String',
+  cost_center: 'String',
+  owner: 'String',
+  valid_from: "DateTime64(3, 'UTC')",
+  valid_to: "Nullable(DateTime64(3, 'UTC'))",
+  author: 'String',
+  reason: 'String',
+});
+
+export const prices = table('prices', {
+  price_list: 'LowCardinality(String)',
+  provider_name: 'LowCardinality(String)',
+  model: 'String',
+  token_kind: 'LowCardinality(String)',
+  context_over_tokens: 'UInt64',
+  list_unit_price: 'Decimal(38, 18)',
+  pricing_quantity: 'UInt64',
+  pricing_unit: 'LowCardinality(String)',
+  pricing_currency: 'LowCardinality(String)',
+  valid_from: "DateTime64(3, 'UTC')",
+  valid_to: "Nullable(DateTime64(3, 'UTC'))",
+  author: 'String',
+  reason: 'String',
+});
+
+export const apiKeys = table('api_keys', {
+  key_hash: 'FixedString(64)',
+  name: 'String',
+  role: 'LowCardinality(String)',
+  tenants: 'Array(String)',
+  expires_at: "Nullable(DateTime64(3, 'UTC'))",
+  revoked: 'Bool',
+});
+
+/** Every table that a program writes; `contract.ts` compares them with the database. */
+export const tables = [events, calls, claims, streamStates, gaps, tenants, attributions, prices, apiKeys] as const;

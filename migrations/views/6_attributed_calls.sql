@@ -1,0 +1,45 @@
+-- The calls of a half-open window [from, to), each with the tenant that pays: the base of every question.
+--
+-- Empty filter arrays mean all. `visible_tenants` is who asks, not what is asked: ['*'] sees all, [] sees nothing, so a
+-- route that forgets it cannot leak. `step` is an ISO 8601 duration of the declared set or '' for one bucket; day and
+-- month borders are those of `tz`. Attributions are taken as known at `as_known_at`; of rules with the same consumer
+-- and start the latest known wins; a consumer without a rule belongs to `unattributed` and stays in every total.
+CREATE OR REPLACE VIEW attributed_calls AS
+WITH rules AS
+(
+    SELECT consumer_id, valid_from, argMax((tenant_id, cost_center, valid_to), known_from) AS rule
+    FROM attributions
+    WHERE known_from <= {as_known_at:DateTime64(3, 'UTC')}
+    GROUP BY consumer_id, valid_from
+)
+SELECT
+    c.*,
+    if(notEmpty(r.consumer_id) AND c.started_at < ifNull(r.rule.3, toDateTime64('2299-12-31 00:00:00', 3, 'UTC')), r.rule.1, 'unattributed') AS tenant_id,
+    if(tenant_id = 'unattributed', '', r.rule.2) AS cost_center,
+    toDateTime(multiIf(
+        {step:String} = 'PT1M', toStartOfMinute(c.started_at),
+        {step:String} = 'PT5M', toStartOfFiveMinutes(c.started_at),
+        {step:String} = 'PT1H', toTimeZone(toStartOfHour(toTimeZone(c.started_at, {tz:String})), 'UTC'),
+        {step:String} = 'P1D', toTimeZone(toDateTime(toStartOfDay(toTimeZone(c.started_at, {tz:String})), {tz:String}), 'UTC'),
+        {step:String} = 'P1M', toTimeZone(toDateTime(toStartOfMonth(toTimeZone(c.started_at, {tz:String})), {tz:String}), 'UTC'),
+        toDateTime({from:DateTime64(3, 'UTC')}, 'UTC')), 'UTC') AS bucket
+FROM
+(
+    SELECT * FROM calls FINAL
+    WHERE started_at >= {from:DateTime64(3, 'UTC')} AND started_at < {to:DateTime64(3, 'UTC')}
+      AND (empty({consumer_id:Array(String)}) OR has({consumer_id:Array(String)}, consumer_id))
+      AND (empty({product_id:Array(String)}) OR has({product_id:Array(String)}, product_id))
+      AND (empty({api_id:Array(String)}) OR has({api_id:Array(String)}, api_id))
+      AND (empty({operation_name:Array(String)}) OR has({operation_name:Array(String)}, operation_name))
+      AND (empty({provider_name:Array(String)}) OR has({provider_name:Array(String)}, provider_name))
+      AND (empty({response_model:Array(String)}) OR has({response_model:Array(String)}, response_model))
+      AND (empty({deployment:Array(String)}) OR has({deployment:Array(String)}, deployment))
+      AND (empty({backend:Array(String)}) OR has({backend:Array(String)}, backend))
+      AND (empty({region:Array(String)}) OR has({region:Array(String)}, region))
+      AND (empty({source:Array(String)}) OR has({source:Array(String)}, source))
+      AND (empty({service_tier:Array(String)}) OR has({service_tier:Array(String)}, service_tier))
+      AND (empty({user_id:Array(String)}) OR has({user_id:Array(String)}, user_id))
+) AS c
+ASOF LEFT JOIN rules AS r ON c.consumer_id = r.consumer_id AND c.started_at >= r.valid_from
+WHERE (empty({tenant_id:Array(String)}) OR has({tenant_id:Array(String)}, tenant_id))
+  AND (has({visible_tenants:Array(String)}, '*') OR has({visible_tenants:Array(String)}, tenant_id));
