@@ -34,6 +34,7 @@ export const events = table('events', {
   kind: 'LowCardinality(String)',
   source: 'LowCardinality(String)',
   reason: 'LowCardinality(String)',
+  detail: 'String',
   body: 'String',
   body_bytes: 'UInt32',
   call_id: 'String',

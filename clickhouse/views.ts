@@ -109,7 +109,7 @@ export const spend = view('spend', grouped, {
   priced_tokens: 'UInt64',
   unpriced_tokens: 'UInt64',
   unpriced_models: 'Array(String)',
-  list_cost: 'Nullable(Decimal(38, 18))',
+  list_cost: 'Nullable(Decimal(76, 24))',
   pricing_currency: 'String',
 });
 
@@ -218,6 +218,35 @@ export const recordCounts = view(
   },
 );
 
+export const clock = view('clock', {}, { now: "DateTime64(3, 'UTC')" });
+
+export const lastMessage = view(
+  'last_message',
+  { stream: 'String', sequence_number: 'Int64' },
+  { sequence_number: 'Int64', body_hash: 'UInt64', enqueued_at: "DateTime64(3, 'UTC')" },
+);
+
+export const ownership = view(
+  'ownership',
+  {},
+  {
+    stream: 'LowCardinality(String)',
+    epoch: 'UInt64',
+    owner: 'String',
+    state: 'String',
+    sealed_through: 'Int64',
+    silent_ms: 'Int64',
+  },
+);
+
+export const workers = view('workers', {}, { owner: 'String' });
+
+export const priceSources = view(
+  'price_sources',
+  {},
+  { author: 'String', reason: 'String', rows: 'UInt64', known_from: "DateTime64(3, 'UTC')" },
+);
+
 /** Every view of migrations/views that TypeScript reads; `contract.ts` compares them with the database. */
 export const views = [
   attributedCalls,
@@ -233,4 +262,9 @@ export const views = [
   holes,
   pipeline,
   recordCounts,
+  clock,
+  lastMessage,
+  ownership,
+  workers,
+  priceSources,
 ] as const;

@@ -5,6 +5,8 @@ export type Running = {
   readonly close: () => Promise<void>;
   /** Rejects when the program cannot go on. */
   readonly closed: Promise<void>;
+  /** What a parent process is told when the program has started, such as the port it listens on. */
+  readonly address?: { readonly port: number };
 };
 
 /**
@@ -37,6 +39,9 @@ export async function runUntilSignal(start: () => Promise<Running>): Promise<voi
   };
   process.on('SIGINT', stop);
   process.on('SIGTERM', stop);
+  // Started by another program of this project (a channel is there): its end is ours.
+  process.on('disconnect', stop);
+  if (process.send) process.send({ kind: 'started', ...running.address });
   try {
     await running.closed;
   } catch (error) {

@@ -19,6 +19,7 @@ CREATE TABLE IF NOT EXISTS events
     kind                                  LowCardinality(String)             COMMENT 'call gateway usage backend lifecycle metric dropped rejected' CODEC(ZSTD(1)),
     source                                LowCardinality(String)             COMMENT 'the decoder that understood it, or empty' CODEC(ZSTD(1)),
     reason                                LowCardinality(String)             COMMENT 'why dropped or rejected' CODEC(ZSTD(1)),
+    detail                                String                             COMMENT 'rejected only: which field, and what is wrong with it' CODEC(ZSTD(1)),
     body                                  String                             COMMENT 'rejected only: its bytes, at most 64 KiB' CODEC(ZSTD(3)),
     body_bytes                            UInt32                             COMMENT 'rejected only: the full length, bytes' CODEC(T64, LZ4),
     call_id                               String                             COMMENT 'gateway/correlation id, or empty' CODEC(ZSTD(1)),

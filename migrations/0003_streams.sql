@@ -32,6 +32,7 @@ ENGINE = ${R}ReplacingMergeTree(observed_at)
 ORDER BY stream;
 
 -- Messages that the hub lost before they could be read (retention overrun): counted, never silently skipped.
+-- A gap grows until the first message after it has come: the last notice replaces the ones before.
 CREATE TABLE IF NOT EXISTS gaps
 (
     stream      LowCardinality(String),
@@ -41,4 +42,4 @@ CREATE TABLE IF NOT EXISTS gaps
     noticed_at  DateTime64(3, 'UTC') DEFAULT now64(3)
 )
 ENGINE = ${R}ReplacingMergeTree(noticed_at)
-ORDER BY (stream, first, last);
+ORDER BY (stream, first);

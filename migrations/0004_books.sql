@@ -12,7 +12,8 @@ CREATE TABLE IF NOT EXISTS tenants
     reason       String
 )
 ENGINE = ${R}MergeTree
-ORDER BY (tenant_id, valid_from, known_from);
+ORDER BY (tenant_id, valid_from, known_from)
+SETTINGS non_replicated_deduplication_window = 10000;
 
 -- Rules: a consumer belongs to a tenant. The latest rule that applies wins; no rule is the tenant `unattributed`.
 CREATE TABLE IF NOT EXISTS attributions
@@ -28,11 +29,12 @@ CREATE TABLE IF NOT EXISTS attributions
     reason       String
 )
 ENGINE = ${R}MergeTree
-ORDER BY (consumer_id, valid_from, known_from);
+ORDER BY (consumer_id, valid_from, known_from)
+SETTINGS non_replicated_deduplication_window = 10000;
 
 -- Unit prices as their source states them: list_unit_price for pricing_quantity units of pricing_unit.
--- Decimal(38, 18) holds 10^20 at a resolution of 10^-18, so a price per million tokens with 12 decimals stays exact
--- per token; a row that is not exact per token is refused by the constraint.
+-- Prices have up to 18 decimals (published lists hold 0.049999999999999996), so a price per million tokens needs 24 to
+-- stay exact per token: hence Decimal(76, 24). A row that is not exact per token is refused by the constraint.
 CREATE TABLE IF NOT EXISTS prices
 (
     price_list           LowCardinality(String),
@@ -49,7 +51,7 @@ CREATE TABLE IF NOT EXISTS prices
     known_from           DateTime64(3, 'UTC') DEFAULT now64(3),
     author               String,
     reason               String,
-    list_token_price     Decimal(38, 18) MATERIALIZED list_unit_price / pricing_quantity,
+    list_token_price     Decimal(76, 24) MATERIALIZED toDecimal256(list_unit_price, 24) / pricing_quantity,
     CONSTRAINT exact_per_token CHECK list_token_price * pricing_quantity = list_unit_price,
     CONSTRAINT not_negative CHECK list_unit_price >= 0
 )

@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import type { Database } from '#clickhouse/client.ts';
 import { prices } from '#clickhouse/tables.ts';
+import { priceSources } from '#clickhouse/views.ts';
 import { assert, present } from '#common/assert.ts';
 
 const row = z.object({
@@ -27,10 +28,9 @@ export async function loadListPrices(db: Database): Promise<number> {
   const text = await readFile(new URL('list-prices.csv', import.meta.url), 'utf8');
   const digest = createHash('sha256').update(text).digest('hex').slice(0, 16);
   const reason = `list-prices.csv ${digest}: models.dev, state of 2026-07-02`;
-  const known = await db.query<{ n: string }>('SELECT count() AS n FROM prices WHERE reason = {reason:String}', {
-    reason,
-  });
-  if (present(known[0], 'count() gives one row').n !== '0') return 0;
+  const stored = async (): Promise<string | undefined> =>
+    (await db.read(priceSources, {})).find((source) => source.reason === reason)?.rows;
+  if ((await stored()) !== undefined) return 0;
 
   const records = z.array(row).parse(parse(text, { columns: true }));
   const lines = records.map((price) => {
@@ -52,9 +52,6 @@ export async function loadListPrices(db: Database): Promise<number> {
     ]);
   });
   await db.insert(prices, lines.join('\n'), `list-prices/${digest}`);
-  const stored = await db.query<{ n: string }>('SELECT count() AS n FROM prices WHERE reason = {reason:String}', {
-    reason,
-  });
-  assert(present(stored[0], 'count() gives one row').n === String(records.length), 'every price of the list is stored');
+  assert((await stored()) === String(records.length), 'every price of the list is stored');
   return records.length;
 }

@@ -28,7 +28,7 @@ SELECT
     p.last AS watermark,
     p.missing AS missing,
     p.lost AS lost,
-    p.missing = 0 AND p.records = k.call_records + k.part_records + k.dropped + k.rejected AS balanced,
+    (p.missing = 0 AND p.records = k.call_records + k.part_records + k.dropped + k.rejected)::Bool AS balanced,
     greatest(ifNull(s.last_enqueued_sequence_number, p.last) - p.last, 0) AS waiting,
     ifNull(s.state, '') AS state,
     ifNull(s.owner, '') AS owner,

@@ -25,7 +25,7 @@ SELECT
         toDateTime({from:DateTime64(3, 'UTC')}, 'UTC')), 'UTC') AS bucket
 FROM
 (
-    SELECT * FROM calls FINAL
+    SELECT * EXCEPT (version, is_deleted) FROM calls FINAL
     WHERE started_at >= {from:DateTime64(3, 'UTC')} AND started_at < {to:DateTime64(3, 'UTC')}
       AND (empty({consumer_id:Array(String)}) OR has({consumer_id:Array(String)}, consumer_id))
       AND (empty({product_id:Array(String)}) OR has({product_id:Array(String)}, product_id))

@@ -1,0 +1,97 @@
+import { z } from '@hono/zod-openapi';
+import type { Types } from '#clickhouse/view.ts';
+import { pipeline, recordCounts, spend, usage } from '#clickhouse/views.ts';
+import type { Arguments } from '#clickhouse/view.ts';
+import { wireName } from './export.ts';
+import type { Reader } from './reader.ts';
+
+/** How far the data reaches: the streams' earliest instant, for each source, since any stream may carry any source. */
+export type Completeness = { readonly through: string | null; readonly bySource: Record<string, string> };
+
+/** Read before an answer's rows, so that it never promises more than they hold. */
+export async function completeness(db: Reader): Promise<Completeness> {
+  const [streams, counts] = await Promise.all([
+    db.read(pipeline, {}, { columns: ['complete_through'] }),
+    db.read(recordCounts, {}, { columns: ['source'] }),
+  ]);
+  const through = streams.map((row) => row.complete_through).reduce<string | null>(earlier, null);
+  if (through === null) return { through, bySource: {} };
+  const sources = [...new Set(counts.map((row) => row.source))].filter((source) => source !== '').sort();
+  return { through, bySource: Object.fromEntries(sources.map((source) => [source, through])) };
+}
+
+function earlier(a: string | null, b: string): string {
+  return a === null || Date.parse(b) < Date.parse(a) ? b : a;
+}
+
+/** Shares of what an answer rests on, from 0 to 1; null where there is nothing to share. */
+export type Coverage = {
+  readonly priced: number | null;
+  readonly exact_usage: number | null;
+  readonly attributed: number | null;
+};
+
+/** The coverage of all calls of a question, whatever it groups by. */
+export async function coverage(db: Reader, args: Arguments<(typeof usage)['parameters']>): Promise<Coverage> {
+  const whole = { ...args, step: '', group_by: [] };
+  const [[calls], [money]] = await Promise.all([
+    db.read(usage, whole, { columns: ['calls', 'usage_calls', 'exact_usage_calls', 'attributed_calls'] }),
+    db.read(spend, whole, { columns: ['priced_tokens', 'unpriced_tokens'] }),
+  ]);
+  return {
+    priced: share(money?.priced_tokens, money?.priced_tokens, money?.unpriced_tokens),
+    exact_usage: share(calls?.exact_usage_calls, calls?.usage_calls),
+    attributed: share(calls?.attributed_calls, calls?.calls),
+  };
+}
+
+/** Rounded down at 10^-6, so that 1 means all and never nearly all. */
+function share(part: string | undefined, ...whole: readonly (string | undefined)[]): number | null {
+  const total = whole.reduce((sum, n) => sum + BigInt(n ?? 0), 0n);
+  return total === 0n ? null : Number((BigInt(part ?? 0) * 1_000_000n) / total) / 1e6;
+}
+
+const ratio = z.number().min(0).max(1).nullable();
+
+export const metaSchema = z
+  .object({
+    from: z.iso.datetime(),
+    to: z.iso.datetime(),
+    step: z.string().nullable().describe('The step of the rows; null for one row per group'),
+    complete_through: z
+      .record(z.string(), z.iso.datetime())
+      .describe('Per source: everything that happened before this instant is in the answer'),
+    coverage: z.object({
+      priced: ratio.describe('Share of tokens that have a price'),
+      exact_usage: ratio.describe("Share of calls with the provider's own count, of those that should have one"),
+      attributed: ratio.describe('Share of calls with a known tenant'),
+    }),
+    next_cursor: z.string().nullable().describe('Send it as `cursor` for the next page; null at the end'),
+  })
+  .openapi('Meta');
+
+/** The wire schema of a ClickHouse type, as JSON answers carry it. */
+function wireSchema(type: string): z.ZodType {
+  const inner = /^(Nullable|LowCardinality|Array)\((.*)\)$/.exec(type);
+  if (inner?.[1] === 'Nullable') return wireSchema(inner[2] ?? '').nullable();
+  if (inner?.[1] === 'LowCardinality') return wireSchema(inner[2] ?? '');
+  if (inner?.[1] === 'Array') return z.array(wireSchema(inner[2] ?? ''));
+  if (type === 'Bool') return z.boolean();
+  if (type.startsWith('DateTime')) return z.iso.datetime();
+  if (type.startsWith('Decimal')) return z.string().openapi({ format: 'decimal', example: '0.00125' });
+  if (/^U?Int64$/.test(type)) return z.string().openapi({ format: type.toLowerCase(), example: '1250' });
+  if (/^(U?Int|Float)\d+$/.test(type)) return z.number();
+  return z.string();
+}
+
+/** The schema of a row with these columns; those in `optional` are there only when they were asked for. */
+export function rowSchema(columns: Types, optional: ReadonlySet<string> = new Set()): z.ZodObject {
+  return z.object(
+    Object.fromEntries(
+      Object.entries(columns).map(([name, type]) => {
+        const schema = wireSchema(type);
+        return [wireName(name), optional.has(name) ? schema.optional() : schema];
+      }),
+    ),
+  );
+}

@@ -1,0 +1,76 @@
+import { OpenAPIHono } from '@hono/zod-openapi';
+import { requestId } from 'hono/request-id';
+import { secureHeaders } from 'hono/secure-headers';
+import { messageOf } from '#common/environment.ts';
+import type { Logger } from '#common/log.ts';
+import { type Asked, authenticate, keyring } from './auth.ts';
+import { createMetrics, observe } from './metrics.ts';
+import { landingRoute } from './pages/landing.ts';
+import { ProblemError, respond } from './problem.ts';
+import { DatabaseFailure } from './reader.ts';
+import type { App } from './route.ts';
+import { callRoute } from './routes/call.ts';
+import { callsRoute } from './routes/calls.ts';
+import { docsRoutes } from './routes/docs.ts';
+import { errorsRoute } from './routes/errors.ts';
+import { healthRoutes, type Readiness } from './routes/health.ts';
+import { latencyRoute } from './routes/latency.ts';
+import { pipelineRoute } from './routes/pipeline.ts';
+import { spendRoute } from './routes/spend.ts';
+import { usageRoute } from './routes/usage.ts';
+import type { Setting } from './setting.ts';
+
+/** The whole API as one handler, without a socket; `app.request()` asks it in tests. */
+export function createApp(setting: Setting, readiness: Readiness, version: string): App {
+  const app = new OpenAPIHono<Asked>();
+  const metrics = createMetrics(version);
+
+  // A request's id is ours alone: one from outside could repeat another's, or carry what logs should not.
+  app.use(requestId({ headerName: '' }));
+  app.use(observe(setting.log, metrics));
+  app.use(
+    secureHeaders({
+      contentSecurityPolicy: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] },
+      xFrameOptions: 'DENY',
+      // Pages bring a policy of their own.
+      overwrite: false,
+    }),
+  );
+  app.use(async (c, next) => {
+    await next();
+    c.header('Cache-Control', 'no-store');
+    c.header('X-Request-Id', c.get('requestId'));
+  });
+  app.use('/v1/*', authenticate(keyring(setting.db, setting.now)));
+
+  for (const route of [usageRoute, spendRoute, latencyRoute, errorsRoute, callsRoute, callRoute, pipelineRoute]) {
+    route(app, setting);
+  }
+  healthRoutes(app, readiness, metrics);
+  docsRoutes(app, version);
+  landingRoute(app);
+
+  app.notFound((c) => respond(c, new ProblemError('not_found', 'there is nothing at this path; see /docs')));
+  app.onError((error, c) => respond(c, problemOf(error, c.get('requestId'), setting.log)));
+  return app;
+}
+
+/** What a client may know of an error. The rest is in the log, under the request's id. */
+function problemOf(error: Error, request: string, log: Logger): ProblemError {
+  if (error instanceof ProblemError) return error;
+  if (error instanceof DatabaseFailure && error.failure.kind === 'transient') {
+    log.warn(
+      { event: 'database_unavailable', request_id: request, reason: error.message },
+      'the database cannot answer',
+    );
+    return new ProblemError('unavailable', 'the database cannot answer now; nothing is lost, try again', {
+      headers: { 'Retry-After': '5' },
+    });
+  }
+  const reason = error instanceof DatabaseFailure ? error.message : (error.stack ?? messageOf(error));
+  log.error({ event: 'request_failed', request_id: request, reason }, 'a request failed and will fail again');
+  return new ProblemError(
+    'internal',
+    'this is a fault of the server; report the instance below, its log has the cause',
+  );
+}

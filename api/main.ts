@@ -1,0 +1,119 @@
+import { serve, type ServerType } from '@hono/node-server';
+import { readFile } from 'node:fs/promises';
+import { z } from 'zod';
+import { databaseConfig, databaseVariables, openDatabase, type DatabaseConfig } from '#clickhouse/client.ts';
+import { differences } from '#clickhouse/contract.ts';
+import { ConfigurationError, messageOf, readEnvironment, wholeNumber } from '#common/environment.ts';
+import { type Running, runUntilSignal } from '#common/lifecycle.ts';
+import { createLog, type Logger } from '#common/log.ts';
+import { createApp } from './app.ts';
+import { createKey, parseKeyOptions } from './keys.ts';
+import { reader } from './reader.ts';
+import { readiness } from './readiness.ts';
+
+export { createKey };
+
+export type Config = {
+  readonly database: DatabaseConfig;
+  readonly host: string;
+  /** 0 takes a free one. */
+  readonly port: number;
+  readonly log: Logger;
+};
+
+const now = (): Date => new Date();
+
+/** Requests in flight get this long to end when the program is asked to stop. */
+const graceMs = 10_000;
+
+/** Serves until it is closed; refuses to start on a database that differs from its declarations. `url` says where. */
+export async function start(config: Config): Promise<Running & { readonly url: string }> {
+  const db = openDatabase(config.database, 'api');
+  try {
+    const wrong = await differences(db);
+    if (wrong.length > 0) {
+      throw new ConfigurationError(`the database differs from what this version needs:\n  ${wrong.join('\n  ')}`);
+    }
+    const setting = { db: reader(db), now, log: config.log };
+    const app = createApp(setting, readiness(db, now), await version());
+    const { server, url } = await listen(app.fetch, config);
+    config.log.info({ event: 'listening', url }, 'the API answers');
+    const ended = Promise.withResolvers<void>();
+    server.once('error', ended.reject);
+    const end = async (): Promise<void> => {
+      await stop(server);
+      await db.close();
+      ended.resolve();
+    };
+    let closing: Promise<void> | null = null;
+    return { url, closed: ended.promise, close: async () => (closing ??= end()) };
+  } catch (error) {
+    await db.close();
+    throw error;
+  }
+}
+
+async function version(): Promise<string> {
+  const text = await readFile(new URL('../package.json', import.meta.url), 'utf8');
+  return z.object({ version: z.string() }).parse(JSON.parse(text)).version;
+}
+
+async function listen(
+  fetch: (request: Request) => Response | Promise<Response>,
+  config: Config,
+): Promise<{ server: ServerType; url: string }> {
+  return new Promise((resolve, reject) => {
+    const server = serve({ fetch, port: config.port, hostname: config.host, overrideGlobalObjects: false }, (at) => {
+      server.off('error', refuse);
+      const host = at.family === 'IPv6' ? `[${at.address}]` : at.address;
+      resolve({ server, url: `http://${host}:${at.port}` });
+    });
+    const refuse = (error: Error): void => {
+      reject(new ConfigurationError(`cannot listen on ${config.host}:${config.port}: ${messageOf(error)}`));
+    };
+    server.once('error', refuse);
+  });
+}
+
+/** Takes no new request, lets those in flight end, and cuts off what takes too long. */
+async function stop(server: ServerType): Promise<void> {
+  const cut = setTimeout(() => 'closeAllConnections' in server && server.closeAllConnections(), graceMs);
+  await new Promise<void>((resolve) => {
+    server.close(() => resolve());
+  });
+  clearTimeout(cut);
+}
+
+/** Every variable of this program. */
+export const variables = {
+  ...databaseVariables,
+  HOST: z
+    .string()
+    .default('127.0.0.1')
+    .describe(
+      'Address to listen on (default 127.0.0.1). Questions need a key, but /healthz, /readyz, /metrics, /openapi.json, /docs and / are open to all who reach it; put TLS in front of any other address',
+    ),
+  PORT: wholeNumber(0, 65_535).default(8080).describe('Port to listen on (default 8080; 0 takes a free one)'),
+};
+
+if (import.meta.main) {
+  const [command, ...args] = process.argv.slice(2);
+  await runUntilSignal(async () => {
+    if (command === 'key') return printKey(args);
+    if (command !== undefined) throw new ConfigurationError(`unknown command ${command}; there is only: key`);
+    const read = readEnvironment(variables, process.env);
+    return start({ database: databaseConfig(read), host: read.HOST, port: read.PORT, log: createLog('api') });
+  });
+}
+
+/** `node api/main.ts key …`: the one time that the key is seen. */
+async function printKey(args: readonly string[]): Promise<Running> {
+  const wanted = parseKeyOptions(args);
+  const db = openDatabase(databaseConfig(readEnvironment(databaseVariables, process.env)), 'api');
+  try {
+    process.stdout.write(`${await createKey(db, wanted)}\n`);
+  } finally {
+    await db.close();
+  }
+  return { close: async () => {}, closed: Promise.resolve() };
+}

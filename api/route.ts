@@ -1,0 +1,93 @@
+import { createRoute, type OpenAPIHono, type RouteConfig, z } from '@hono/zod-openapi';
+import type { Context } from 'hono';
+import { allow, type Asked, type Role } from './auth.ts';
+import { problem, refuse, refuseIssues } from './problem.ts';
+import type { Refused } from './window.ts';
+
+export type App = OpenAPIHono<Asked>;
+export type AskedContext = Context<Asked>;
+
+type Responses = RouteConfig['responses'];
+
+/** A question over HTTP: the schemas that validate are the ones in the OpenAPI document. */
+export type Route<Q extends z.ZodRawShape, P extends z.ZodRawShape> = {
+  readonly path: `/v1/${string}`;
+  readonly summary: string;
+  readonly description: string;
+  /** Nobody else may ask; there is no default, so a new route is closed until it says. */
+  readonly roles: readonly Role[];
+  readonly query: Q;
+  readonly params: P;
+  readonly ok: Responses[string];
+};
+
+/** Registers a question behind its key; unknown parameters are refused, because a typo must not widen a bill. */
+export function register<Q extends z.ZodRawShape, P extends z.ZodRawShape>(
+  app: App,
+  route: Route<Q, P>,
+  handle: (c: AskedContext, query: z.output<z.ZodObject<Q>>, params: z.output<z.ZodObject<P>>) => Promise<Response>,
+): void {
+  const config: RouteConfig = {
+    method: 'get',
+    path: route.path,
+    operationId: operationId(route.path),
+    summary: route.summary,
+    description: `${route.description}\n\nRoles: ${route.roles.join(', ')}.`,
+    security: [{ key: [] }],
+    middleware: [allow(route.roles)],
+    request: { query: z.strictObject(route.query), params: z.object(route.params) },
+    responses: { 200: route.ok, ...refusals },
+  };
+  app.openapi(
+    createRoute(config),
+    async (c) =>
+      handle(
+        c as unknown as AskedContext,
+        c.req.valid('query' as never) as z.output<z.ZodObject<Q>>,
+        c.req.valid('param' as never) as z.output<z.ZodObject<P>>,
+      ),
+    (result) => {
+      if (!result.success) throw refuseIssues(result.error.issues, Object.keys(route.query));
+    },
+  );
+}
+
+function operationId(path: string): string {
+  return `get_${path.replaceAll(/[{}]/g, '').split('/').slice(2).join('_').replaceAll('-', '_')}`;
+}
+
+function refusal(description: string): Responses[string] {
+  return { description, content: { 'application/problem+json': { schema: problem } } };
+}
+
+const refusals: Responses = {
+  400: refusal('A parameter is not valid; each is named with its remedy'),
+  401: refusal('No key, or one that is unknown, revoked or expired'),
+  403: refusal('The role of the key may not ask this'),
+  404: refusal('There is no such thing, or it is not visible to the key'),
+  500: refusal('The answer could not be computed; the instance names the log line'),
+  503: refusal('The database cannot answer now; Retry-After says when to try again'),
+};
+
+/** The 200 of a list: JSON pages, or everything as a file. */
+export function listResponse(row: z.ZodType, meta: z.ZodType): Responses[string] {
+  const file = z.string().openapi({ format: 'binary' });
+  return {
+    description: 'The answer',
+    content: {
+      'application/json': { schema: z.object({ data: z.array(row), meta }) },
+      'text/csv': { schema: file },
+      'application/vnd.apache.parquet': { schema: file },
+    },
+  };
+}
+
+/** The outcome of a pure function, or its refusal as a 400. */
+export function accepted<T extends { readonly kind: string }>(outcome: T | Refused): T {
+  if (isRefused(outcome)) throw refuse(outcome.parameter, outcome.detail);
+  return outcome;
+}
+
+function isRefused(outcome: { readonly kind: string }): outcome is Refused {
+  return outcome.kind === 'refused';
+}

@@ -1,0 +1,9 @@
+import type { Logger } from '#common/log.ts';
+import type { Reader } from './reader.ts';
+
+/** What every route is given: where answers come from, what time it is, where to say what happened. */
+export type Setting = {
+  readonly db: Reader;
+  readonly now: () => Date;
+  readonly log: Logger;
+};

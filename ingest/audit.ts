@@ -1,0 +1,131 @@
+import type { Database } from '#clickhouse/client.ts';
+import { events, gaps } from '#clickhouse/tables.ts';
+import { holes, lastMessage, positions } from '#clickhouse/views.ts';
+import { present } from '#common/assert.ts';
+import type { Logger } from '#common/log.ts';
+import { cut, repeat, type CommitOptions } from './commit.ts';
+import type { Held, Hub } from './hub.ts';
+import type { Message } from './message.ts';
+import { insertLines, messageRows } from './rows.ts';
+import { seal } from './seal.ts';
+
+/**
+ * Where reading may start. `reread`: the stored message at the watermark is to be met again first and must have this
+ * hash. `recreated`: the hub ends before our watermark, so its positions mean other messages.
+ */
+export type Audit =
+  | {
+      readonly kind: 'ready';
+      readonly watermark: number;
+      readonly nextExpected: number;
+      readonly held: Held;
+      readonly reread: { readonly hash: string } | null;
+    }
+  | { readonly kind: 'recreated' };
+
+export type AuditOptions = CommitOptions & {
+  readonly db: Database;
+  readonly hub: Hub;
+  readonly log: Logger;
+  readonly partition: string;
+  readonly stream: string;
+  readonly epoch: number;
+  readonly messagesMax: number;
+};
+
+/**
+ * Before the first message of a reading: the stored sequence numbers must be contiguous. A hole is repaired from the
+ * hub while the hub has it; what the hub has dropped is recorded as lost, loudly, and never passed over in silence.
+ */
+export async function audit(options: AuditOptions): Promise<Audit> {
+  const { db, hub, log, stream } = options;
+  const held = await repeat(async () => hub.held(options.partition), options);
+  const all = await repeat(async () => db.read(positions, {}), options);
+  const position = all.find((row) => row.stream === stream);
+  if (position === undefined) return { kind: 'ready', watermark: -1, nextExpected: held.beginning, held, reread: null };
+
+  const watermark = Number(position.last);
+  if (watermark > held.last) return { kind: 'recreated' };
+  const missing = Number(position.missing);
+  if (missing > 0) await repair(options, held);
+  if (missing < 0) {
+    log.error(
+      { event: 'duplicate_messages', stream, extra: -missing },
+      'messages are stored more than once; the balance of this stream is wrong',
+    );
+  }
+  if (held.beginning > watermark + 1) {
+    await lost(options, watermark + 1, held.beginning - 1, 'retention');
+    return { kind: 'ready', watermark, nextExpected: held.beginning, held, reread: null };
+  }
+  if (held.beginning > watermark) return { kind: 'ready', watermark, nextExpected: watermark + 1, held, reread: null };
+  const last = await repeat(async () => db.read(lastMessage, { stream, sequence_number: watermark }), options);
+  const hash = present(last[0], 'the watermark is a stored message').body_hash;
+  return { kind: 'ready', watermark, nextExpected: watermark + 1, held, reread: { hash } };
+}
+
+async function lost(options: AuditOptions, first: number, last: number, reason: 'retention'): Promise<void> {
+  options.log.error(
+    { event: 'messages_lost', stream: options.stream, first, last, reason },
+    'the hub dropped messages before they were read. Remedy: longer retention, or a faster worker',
+  );
+  await repeat(async () => options.db.insert(gaps, JSON.stringify([options.stream, first, last, reason])), options);
+}
+
+async function repair(options: AuditOptions, held: Held): Promise<void> {
+  const { db, log, stream } = options;
+  const found = await repeat(async () => db.read(holes, { stream }), options);
+  for (const hole of found) {
+    const first = Number(hole.first);
+    const last = Number(hole.last);
+    const readable = Math.max(first, held.beginning);
+    if (readable > first) await lost(options, first, Math.min(last, readable - 1), 'retention');
+    if (readable > last) continue;
+    log.warn({ event: 'repair', stream, first: readable, last }, 'stored messages have a hole; it is read again');
+    await insertMissing(options, await readAgain(options, readable, last));
+    await repeat(async () => seal(db, stream, readable - 1, last), options);
+  }
+}
+
+/** The messages [first, last] once more from the hub. */
+async function readAgain(options: AuditOptions, first: number, last: number): Promise<Message[]> {
+  const { hub, partition, epoch, messagesMax, signal } = options;
+  const messages: Message[] = [];
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const stopped = (): void => reject(new Error('stopped'));
+  signal.addEventListener('abort', stopped, { once: true });
+  const reading = hub.read({
+    partition,
+    after: { sequence_number: first, inclusive: true },
+    ownerLevel: epoch,
+    messagesMax,
+    onMessages: async (received) => {
+      messages.push(...received.filter((message) => message.sequence_number <= last));
+      if ((received.at(-1)?.sequence_number ?? -1) >= last) resolve();
+    },
+    onEnd: (reason, detail) => reject(new Error(`reading again ended: ${reason} ${detail}`)),
+  });
+  try {
+    await promise;
+  } finally {
+    signal.removeEventListener('abort', stopped);
+    await reading.close().catch(() => {});
+  }
+  return messages;
+}
+
+async function insertMissing(options: AuditOptions, messages: readonly Message[]): Promise<void> {
+  let rest = messages.map((message) => messageRows(message));
+  while (rest.length > 0) {
+    const batch = cut(rest);
+    const first = present(batch[0], 'a batch has a first message').message.sequence_number;
+    const last = present(batch.at(-1), 'a batch has a last message').message.sequence_number;
+    for (let generation = 0; ; generation += 1) {
+      const token = `repair/${options.stream}/${first}-${last}/${generation}`;
+      await repeat(async () => options.db.insert(events, insertLines(batch, first - 1), token), options);
+      const left = await repeat(async () => options.db.read(holes, { stream: options.stream }), options);
+      if (!left.some((hole) => Number(hole.first) <= last && Number(hole.last) >= first)) break;
+    }
+    rest = rest.slice(batch.length);
+  }
+}

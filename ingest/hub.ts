@@ -1,0 +1,157 @@
+import { DefaultAzureCredential } from '@azure/identity';
+import {
+  EventHubConsumerClient,
+  earliestEventPosition,
+  type CheckpointStore,
+  type EventPosition,
+  type PartitionContext,
+  type ReceivedEventData,
+  type Subscription,
+} from '@azure/event-hubs';
+import { BlobCheckpointStore } from '@azure/eventhubs-checkpointstore-blob';
+import { ContainerClient } from '@azure/storage-blob';
+import { messageOf } from '#common/environment.ts';
+import type { Message } from './message.ts';
+
+/** The only door to @azure/event-hubs. */
+export type HubConfig = {
+  readonly access:
+    | { readonly kind: 'connection_string'; readonly connectionString: string }
+    | { readonly kind: 'entra'; readonly namespace: string };
+  readonly hub: string;
+  readonly consumerGroup: string;
+  /** 1, or higher after the hub was recreated under the same name: its positions start anew. */
+  readonly generation: number;
+  /** Where other tools look for checkpoints; ingest itself trusts the table only. */
+  readonly checkpointContainerUrl: string | null;
+};
+
+/** Sequence numbers the hub holds; `last` is -1 when the partition never had a message. */
+export type Held = { readonly beginning: number; readonly last: number };
+
+export type ReadOptions = {
+  readonly partition: string;
+  /** Messages after this sequence number, and itself too when `inclusive`; null from the oldest. */
+  readonly after: { readonly sequence_number: number; readonly inclusive: boolean } | null;
+  readonly ownerLevel: number;
+  readonly messagesMax: number;
+  /** Called one after the other; the next call waits for this one, which is the back pressure. Must not throw. */
+  readonly onMessages: (messages: Message[]) => Promise<void>;
+  /** The subscription is of no more use; called at most once, never after `close`. */
+  readonly onEnd: (reason: 'stolen' | 'invalid_position' | 'failed', detail: string) => void;
+};
+
+export type Reading = { readonly close: () => Promise<void> };
+
+export type Hub = {
+  readonly streamOf: (partition: string) => string;
+  readonly partitions: () => Promise<string[]>;
+  readonly held: (partition: string) => Promise<Held>;
+  readonly read: (options: ReadOptions) => Reading;
+  readonly close: () => Promise<void>;
+};
+
+export function openHub(config: HubConfig): Hub {
+  const store = checkpointStore(config);
+  const client = consumer(config, store);
+  const suffix = config.generation === 1 ? '' : `#${config.generation}`;
+  const streamOf = (partition: string): string =>
+    `${client.fullyQualifiedNamespace}/${client.eventHubName}${suffix}/${partition}`;
+  return {
+    streamOf,
+    partitions: async () => client.getPartitionIds(),
+    held: async (partition) => {
+      const properties = await client.getPartitionProperties(partition);
+      return {
+        beginning: properties.beginningSequenceNumber,
+        last:
+          properties.isEmpty && properties.lastEnqueuedSequenceNumber <= 0 ? -1 : properties.lastEnqueuedSequenceNumber,
+      };
+    },
+    read: (options) => read(client, streamOf(options.partition), options),
+    close: async () => client.close(),
+  };
+}
+
+function checkpointStore(config: HubConfig): CheckpointStore | null {
+  if (config.checkpointContainerUrl === null) return null;
+  return new BlobCheckpointStore(new ContainerClient(config.checkpointContainerUrl, new DefaultAzureCredential()));
+}
+
+function consumer(config: HubConfig, store: CheckpointStore | null): EventHubConsumerClient {
+  const { access, hub, consumerGroup } = config;
+  if (access.kind === 'connection_string') {
+    // The hub's name may stand in the connection string (EntityPath); the SDK refuses two that differ.
+    return store === null
+      ? new EventHubConsumerClient(consumerGroup, access.connectionString, hub)
+      : new EventHubConsumerClient(consumerGroup, access.connectionString, hub, store);
+  }
+  const credential = new DefaultAzureCredential();
+  return store === null
+    ? new EventHubConsumerClient(consumerGroup, access.namespace, hub, credential)
+    : new EventHubConsumerClient(consumerGroup, access.namespace, hub, credential, store);
+}
+
+function read(client: EventHubConsumerClient, stream: string, options: ReadOptions): Reading {
+  let over = false;
+  let subscription: Subscription | null = null;
+  const end = (reason: Parameters<ReadOptions['onEnd']>[0], detail: string): void => {
+    if (over) return;
+    over = true;
+    options.onEnd(reason, detail);
+    // Not awaited here: closing waits for the handler, and this may run inside it.
+    void subscription?.close().catch(() => {});
+  };
+  const startPosition: EventPosition =
+    options.after === null
+      ? earliestEventPosition
+      : { sequenceNumber: options.after.sequence_number, isInclusive: options.after.inclusive };
+  subscription = client.subscribe(
+    options.partition,
+    {
+      processEvents: async (events: ReceivedEventData[], context: PartitionContext) => {
+        if (over || events.length === 0) return;
+        await options.onMessages(events.map((event) => toMessage(stream, event)));
+        const last = events.at(-1);
+        // A hint for dashboards and for the SDK's own restarts, written after the table has the messages.
+        if (!over && last !== undefined) await context.updateCheckpoint(last).catch(() => {});
+      },
+      processError: async (error) => {
+        const code = (error as { code?: string }).code ?? '';
+        if (code === 'ReceiverDisconnectedError') end('stolen', error.message);
+        else if (/supplied sequence number/i.test(error.message)) end('invalid_position', error.message);
+        else if ((error as { retryable?: boolean }).retryable !== true) end('failed', messageOf(error));
+      },
+    },
+    {
+      startPosition,
+      ownerLevel: options.ownerLevel,
+      maxBatchSize: options.messagesMax,
+      prefetchCount: options.messagesMax,
+      maxWaitTimeInSeconds: 5,
+      skipParsingBodyAsJson: true,
+    },
+  );
+  return {
+    close: async () => {
+      over = true;
+      await subscription?.close();
+    },
+  };
+}
+
+function toMessage(stream: string, event: ReceivedEventData): Message {
+  return {
+    stream,
+    sequence_number: event.sequenceNumber,
+    enqueued_at_ms: event.enqueuedTimeUtc.getTime(),
+    body: bytesOf(event.body),
+  };
+}
+
+/** AMQP data sections arrive as bytes; a value or sequence section, which no gateway sends, as its JSON. */
+function bytesOf(body: unknown): Uint8Array {
+  if (body instanceof Uint8Array) return body;
+  if (body === null || body === undefined) return new Uint8Array(0);
+  return Buffer.from(typeof body === 'string' ? body : JSON.stringify(body));
+}

@@ -1,0 +1,137 @@
+import { hostname } from 'node:os';
+import { z } from 'zod';
+import { databaseConfig, databaseVariables, openDatabase, type DatabaseConfig } from '#clickhouse/client.ts';
+import { differences } from '#clickhouse/contract.ts';
+import { ConfigurationError, readEnvironment, wholeNumber } from '#common/environment.ts';
+import { runUntilSignal, type Running } from '#common/lifecycle.ts';
+import { createLog, type Logger } from '#common/log.ts';
+import { serveMetrics, startTelemetry, telemetryVariables } from '#common/telemetry.ts';
+import { openHub, type HubConfig } from './hub.ts';
+import { ingestMetrics } from './metrics.ts';
+import { Partitions } from './partitions.ts';
+
+export type Config = {
+  readonly database: DatabaseConfig;
+  readonly hub: HubConfig;
+  readonly ownerName: string;
+  readonly messagesMax: number;
+  readonly paceMs: number;
+  readonly metricsPort: number | null;
+  readonly metricsHost: string;
+  readonly otlpEndpoint: string | undefined;
+  readonly log: Logger;
+};
+
+/** Every variable of this program. */
+export const variables = {
+  ...databaseVariables,
+  ...telemetryVariables,
+  EVENT_HUB_CONNECTION_STRING: z
+    .string()
+    .startsWith('Endpoint=')
+    .optional()
+    .describe('Connection string of the namespace or hub; or set EVENT_HUB_NAMESPACE for Microsoft Entra ID'),
+  EVENT_HUB_NAMESPACE: z
+    .string()
+    .regex(/^[a-z0-9.-]+$/i)
+    .optional()
+    .describe(
+      'Fully qualified namespace, for example contoso.servicebus.windows.net; read with DefaultAzureCredential',
+    ),
+  EVENT_HUB_NAME: z
+    .string()
+    .min(1)
+    .default('gateway-logs')
+    .describe('Event hub that the gateways log to (default gateway-logs)'),
+  EVENT_HUB_CONSUMER_GROUP: z
+    .string()
+    .min(1)
+    .default('$Default')
+    .describe('Consumer group of this ledger alone (default $Default)'),
+  EVENT_HUB_GENERATION: wholeNumber(1, 1_000_000)
+    .default(1)
+    .describe('Raise by one after the hub was recreated under its name (default 1)'),
+  EVENT_HUB_CHECKPOINT_CONTAINER_URL: z
+    .url()
+    .optional()
+    .describe('Blob container for checkpoints that other tools read; ingest itself trusts the database only'),
+  INGEST_OWNER: z
+    .string()
+    .regex(/^[\w.-]+$/)
+    .default(hostname())
+    .describe('Name of this worker: unique among workers, the same after a restart (default the host name)'),
+  INGEST_MESSAGES_MAX: wholeNumber(1, 10_000)
+    .default(500)
+    .describe('Messages held per partition, which bounds memory: partitions × this × message size (default 500)'),
+  INGEST_PACE_MS: wholeNumber(0, 60_000)
+    .default(200)
+    .describe('Least time between two inserts of a partition, milliseconds (default 200)'),
+  INGEST_METRICS_PORT: wholeNumber(1, 65_535).optional().describe('Port of /metrics and /healthz; unset opens none'),
+  INGEST_METRICS_HOST: z.string().default('127.0.0.1').describe('Address of /metrics (default 127.0.0.1)'),
+  LOG_LEVEL: z
+    .enum(['debug', 'info', 'warn', 'error'])
+    .default('info')
+    .describe('Least level of log lines (default info)'),
+};
+
+/** Reads the hub into the ledger until closed. Waits for the database and the hub as long as it takes. */
+export async function start(config: Config): Promise<Running> {
+  const telemetry = startTelemetry('ingest', config.otlpEndpoint);
+  const db = openDatabase(config.database, 'ingest');
+  const wrong = await differences(db);
+  if (wrong.length > 0) {
+    throw new ConfigurationError(
+      `the database does not fit this version; run \`npm run migrate\`:\n${wrong.join('\n')}`,
+    );
+  }
+  const hub = openHub(config.hub);
+  const partitions = new Partitions({ ...config, db, hub, metrics: ingestMetrics() });
+  const closeMetrics =
+    config.metricsPort === null
+      ? async (): Promise<void> => {}
+      : await serveMetrics(telemetry, config.metricsPort, config.metricsHost);
+  const running = partitions.run();
+  config.log.info({ event: 'started', hub: config.hub.hub }, 'ingest is running');
+  return {
+    closed: running,
+    close: async () => {
+      await partitions.close();
+      await running;
+      await hub.close();
+      await closeMetrics();
+      await db.close();
+      await telemetry.close();
+    },
+  };
+}
+
+/** The configuration from environment variables, or every problem with them at once. */
+export function configFrom(environment: Readonly<Record<string, string | undefined>>): Config {
+  const read = readEnvironment(variables, environment);
+  const { EVENT_HUB_CONNECTION_STRING: connectionString, EVENT_HUB_NAMESPACE: namespace } = read;
+  if ((connectionString === undefined) === (namespace === undefined)) {
+    throw new ConfigurationError('set exactly one of EVENT_HUB_CONNECTION_STRING and EVENT_HUB_NAMESPACE');
+  }
+  return {
+    database: databaseConfig(read),
+    hub: {
+      access:
+        connectionString === undefined
+          ? { kind: 'entra', namespace: String(namespace) }
+          : { kind: 'connection_string', connectionString },
+      hub: read.EVENT_HUB_NAME,
+      consumerGroup: read.EVENT_HUB_CONSUMER_GROUP,
+      generation: read.EVENT_HUB_GENERATION,
+      checkpointContainerUrl: read.EVENT_HUB_CHECKPOINT_CONTAINER_URL ?? null,
+    },
+    ownerName: read.INGEST_OWNER,
+    messagesMax: read.INGEST_MESSAGES_MAX,
+    paceMs: read.INGEST_PACE_MS,
+    metricsPort: read.INGEST_METRICS_PORT ?? null,
+    metricsHost: read.INGEST_METRICS_HOST,
+    otlpEndpoint: read.OTEL_EXPORTER_OTLP_ENDPOINT,
+    log: createLog('ingest', read.LOG_LEVEL),
+  };
+}
+
+if (import.meta.main) await runUntilSignal(async () => start(configFrom(process.env)));

@@ -1,0 +1,13 @@
+/** One message as the hub delivered it. */
+export type Message = {
+  /** namespace/hub/partition */
+  readonly stream: string;
+  /** +1 per message within the stream; below 2^53. */
+  readonly sequence_number: number;
+  /** Milliseconds since 1970, by the hub's clock. */
+  readonly enqueued_at_ms: number;
+  readonly body: Uint8Array;
+};
+
+/** Where a record stands; the only identity of a record that names no call. */
+export type Origin = { readonly stream: string; readonly sequence_number: number; readonly record_index: number };

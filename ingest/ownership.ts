@@ -1,0 +1,61 @@
+import type { Database } from '#clickhouse/client.ts';
+import { claims } from '#clickhouse/tables.ts';
+import { ownership, workers } from '#clickhouse/views.ts';
+import type { Row } from '#clickhouse/view.ts';
+
+/** A holder that was not heard of for this long has lost its streams; by the database's clock. */
+const leaseMs = 15_000;
+
+export type Holding = Row<typeof ownership.columns>;
+
+/**
+ * Takes a stream: the next epoch, by compare-and-swap. Null when a rival took that epoch first. A holder is never asked:
+ * the broker disconnects it when we read with the higher epoch, and its last insert is fenced by the watermark.
+ */
+export async function claim(db: Database, stream: string, owner: string, lastEpoch: number): Promise<number | null> {
+  const epoch = lastEpoch + 1;
+  await db.insert(claims, JSON.stringify([stream, epoch, owner]), `${stream}/${epoch}`);
+  const now = (await db.read(ownership, {})).find((row) => row.stream === stream);
+  return now !== undefined && Number(now.epoch) === epoch && now.owner === owner ? epoch : null;
+}
+
+export type Plan = { readonly take: readonly { stream: string; lastEpoch: number; sealedThrough: number }[] };
+
+/**
+ * Which streams a worker should take now. Each of n living workers holds its share, rounded up at the most; streams
+ * without a living holder are taken first, and a worker that is two below the largest holder takes one from it, so that
+ * shares even out one by one and settle. `owner` is name/boot: a worker that restarts under its name takes its own back
+ * at once, instead of waiting for the lease to run out.
+ */
+export async function planned(
+  db: Database,
+  owner: string,
+  streams: readonly string[],
+  held: ReadonlySet<string>,
+): Promise<Plan> {
+  const [holdings, alive] = await Promise.all([db.read(ownership, {}), db.read(workers, {})]);
+  const name = owner.slice(0, owner.lastIndexOf('/') + 1);
+  const living = new Set(alive.map((row) => row.owner).filter((other) => !other.startsWith(name)));
+  living.add(owner);
+  const share = Math.ceil(streams.length / living.size);
+  const byStream = new Map(holdings.map((row) => [row.stream, row]));
+  const free: string[] = [];
+  const counts = new Map<string, string[]>();
+  for (const stream of streams) {
+    if (held.has(stream)) continue;
+    const holder = byStream.get(stream);
+    const mine = holder?.owner.startsWith(name) ?? false;
+    if (holder === undefined || mine || holder.state === 'released' || Number(holder.silent_ms) > leaseMs)
+      free.push(stream);
+    else counts.set(holder.owner, [...(counts.get(holder.owner) ?? []), stream]);
+  }
+  const wanted = free.slice(0, Math.max(0, share - held.size));
+  const largest = [...counts.values()].sort((a, b) => b.length - a.length)[0] ?? [];
+  if (wanted.length === 0 && largest.length >= held.size + 2) wanted.push(...largest.slice(0, 1));
+  return {
+    take: wanted.map((stream) => {
+      const holder = byStream.get(stream);
+      return { stream, lastEpoch: Number(holder?.epoch ?? 0), sealedThrough: Number(holder?.sealed_through ?? -1) };
+    }),
+  };
+}

@@ -1,0 +1,84 @@
+import { events } from '#clickhouse/tables.ts';
+import { decodeMessage, type Decoded } from './decode.ts';
+import { noFields, type Fields } from './event.ts';
+import { hash64 } from './hash.ts';
+import type { Message } from './message.ts';
+import { wireInstant } from './reader.ts';
+
+/** A rejected record keeps this much of its bytes; the rest is known by its length and hash. */
+export const rejectedBytesMax = 64 * 1024;
+
+/** The rows of one message, ready to be inserted once the watermark before their batch is known. */
+export type MessageRows = {
+  readonly message: Message;
+  readonly rows: readonly EventRow[];
+};
+
+export type EventRow = {
+  readonly record_index: number;
+  readonly kind: string;
+  readonly source: string;
+  readonly reason: string;
+  /** The columns from `kind` on, as JSON without the brackets; the same text for the same record, whenever it comes. */
+  readonly content: string;
+  readonly record_hash: string;
+  readonly unknown_fields: readonly string[];
+};
+
+const columns = Object.keys(events.columns);
+const fieldNames = columns.slice(columns.indexOf('call_id'), columns.indexOf('unknown_fields')) as (keyof Fields)[];
+
+/** Decodes a message to its rows. Never throws on any bytes. */
+export function messageRows(message: Message): MessageRows {
+  return { message, rows: decodeMessage(message).map((decoded, record_index) => eventRow(decoded, record_index)) };
+}
+
+function eventRow({ event, rejectedText }: Decoded, record_index: number): EventRow {
+  const fields: Fields =
+    event.kind === 'rejected'
+      ? noFields
+      : event.kind === 'dropped'
+        ? { ...noFields, call_id: event.call_id }
+        : event.fields;
+  const reason = event.kind === 'dropped' || event.kind === 'rejected' ? event.reason : '';
+  const unknown_fields = event.kind === 'dropped' || event.kind === 'rejected' ? [] : event.unknown_fields;
+  const kept = event.kind === 'rejected' ? bounded(rejectedText, event.reason === 'not_utf8') : { body: '', bytes: 0 };
+  const detail = event.kind === 'rejected' ? event.detail.toWellFormed() : '';
+  const values: unknown[] = [event.kind, event.source, reason, detail, kept.body, kept.bytes];
+  for (const name of fieldNames) values.push(fields[name]);
+  values.push(unknown_fields);
+  const content = JSON.stringify(values).slice(1, -1);
+  return {
+    record_index,
+    kind: event.kind,
+    source: event.source,
+    reason,
+    content,
+    record_hash: hash64(content),
+    unknown_fields,
+  };
+}
+
+/** Text for the column `body`; bytes that are not UTF-8 are kept as base64. */
+function bounded(kept: string | Uint8Array, binary: boolean): { body: string; bytes: number } {
+  const bytes = typeof kept === 'string' ? Buffer.from(kept) : kept;
+  const cut = bytes.length <= rejectedBytesMax ? bytes : bytes.subarray(0, rejectedBytesMax);
+  const text = Buffer.from(cut.buffer, cut.byteOffset, cut.byteLength);
+  return { body: binary ? text.toString('base64') : text.toString('utf8'), bytes: bytes.length };
+}
+
+/** One line of JSONCompactEachRow per row, in the order of the table's declared columns. */
+export function insertLines(batch: readonly MessageRows[], prev: number): string {
+  const lines: string[] = [];
+  for (const { message, rows } of batch) {
+    const stream = JSON.stringify(message.stream);
+    const enqueued = wireInstant(message.enqueued_at_ms);
+    const body = hash64(message.body);
+    for (const row of rows) {
+      lines.push(
+        `[${stream},${message.sequence_number},${row.record_index},${prev},"${enqueued}","${body}","${row.record_hash}",${row.content}]`,
+      );
+    }
+  }
+  return `${lines.join('\n')}\n`;
+}

@@ -1,0 +1,51 @@
+import { noFields, noUsage, type Event } from '../event.ts';
+import type { Reader } from '../reader.ts';
+import { recogniseUsage } from '../usage/recognise.ts';
+import { gatewayName, regionName } from './azure_resource.ts';
+
+/** The schema that docs/apim/gatemeter-call.fragment.xml writes. */
+export const apimPolicySchema = 'gatemeter.call.v1';
+
+/**
+ * The event of Gatemeter's own API Management policy: a whole call in one record. `requestId` is the correlation id of
+ * the diagnostic logs and `gateway` the service's name, so both mentions become one call. A streamed answer cannot be
+ * read by a policy without buffering it: its `usage` is absent and comes from GatewayLlmLogs.
+ */
+export function decodeApimPolicy(record: Reader): Event {
+  const gateway = gatewayName(record.text('gateway'));
+  const requestId = record.text('requestId');
+  if (requestId === '') record.fail('missing_correlation_id', 'requestId is missing');
+  const started_at = record.instant('time');
+  if (started_at === null) record.fail('missing_time', 'time is missing');
+  const usage = record.object('usage');
+  const counted = usage === null ? { ...noUsage, usage_quality: 'missing' as const } : recogniseUsage(usage);
+  if (usage?.problem) record.fail(usage.problem.reason, usage.problem.detail);
+  const status = record.status('status');
+  const fields = {
+    ...noFields,
+    ...counted,
+    call_id: `${gateway}/${requestId}`,
+    gateway,
+    started_at,
+    consumer_id: record.text('subscriptionId'),
+    product_id: record.text('productId'),
+    api_id: record.text('apiId'),
+    operation_id: record.text('operationId'),
+    operation_name: record.text('operationName'),
+    provider_name: record.text('providerName'),
+    request_model: record.text('requestModel'),
+    response_model: record.text('responseModel'),
+    response_id: record.text('responseId'),
+    deployment: record.text('deployment'),
+    backend: record.text('backendId'),
+    region: regionName(record.text('region')),
+    user_id: record.text('userId'),
+    error_type: record.text('errorReason') || (status !== null && status >= 400 ? String(status) : ''),
+    http_response_status_code: status,
+    request_stream: record.flag('stream'),
+    duration_ms: record.milliseconds('elapsedMs'),
+    service_tier: record.text('serviceTier'),
+  };
+  if (record.problem) return { kind: 'rejected', source: 'apim_policy', ...record.problem };
+  return { kind: 'call', source: 'apim_policy', fields, unknown_fields: record.unknown(new Set(['schema'])) };
+}

@@ -1,0 +1,34 @@
+import { noUsage, type Usage } from '../event.ts';
+import type { Reader } from '../reader.ts';
+
+/**
+ * Anthropic's usage object: `input_tokens` excludes both cache counts, so the kinds are disjoint as they come; thinking
+ * is inside `output_tokens`. Cache writes are split by their time to live where the object says so (5 minutes and
+ * 1 hour have different prices); without the split they are the 5 minute default.
+ * Source: anthropic-sdk-typescript, src/resources/messages/messages.ts.
+ */
+export function anthropicUsage(usage: Reader): Usage {
+  const written = usage.count('cache_creation_input_tokens');
+  const split = usage.object('cache_creation');
+  const hour = split?.count('ephemeral_1h_input_tokens') ?? null;
+  const minutes = split === null ? written : (split.count('ephemeral_5m_input_tokens') ?? null);
+  const output = usage.count('output_tokens');
+  const thinking = usage.object('output_tokens_details')?.count('thinking_tokens') ?? null;
+  if (split?.problem) usage.fail(split.problem.reason, split.problem.detail);
+  const input = usage.count('input_tokens');
+  if (input === null && output === null) return { ...noUsage, usage_quality: 'missing' };
+  if (thinking !== null && output !== null && thinking > output) {
+    usage.fail('number_out_of_range', `thinking_tokens (${thinking}) are more than output_tokens (${output})`);
+    return noUsage;
+  }
+  return {
+    ...noUsage,
+    usage_input_tokens: input,
+    usage_cache_read_input_tokens: usage.count('cache_read_input_tokens'),
+    usage_cache_creation_5m_input_tokens: minutes,
+    usage_cache_creation_1h_input_tokens: hour,
+    usage_output_tokens: output === null ? null : output - (thinking ?? 0),
+    usage_reasoning_output_tokens: thinking,
+    usage_quality: 'exact',
+  };
+}

@@ -1,0 +1,82 @@
+import { parseArgs } from 'node:util';
+import { ConfigurationError } from '#common/environment.ts';
+import { runUntilSignal, type Running } from '#common/lifecycle.ts';
+import { createLog } from '#common/log.ts';
+import { demonstrate } from './demonstration.ts';
+import { openDoor } from './door.ts';
+import { startHub } from './hub.ts';
+
+const usage = `npm start -- [--port N] [--hub-port N] [--data DIR] [--key KEY] [--seed N] [--traffic trace|none]
+  --port     of the API (default 8080; 0 for any free port)
+  --hub-port of the local Event Hub (default any free port)
+  --data     where everything is kept (default .gatemeter)
+  --key      the API key to accept (default: made once, kept in DIR/api-key)
+  --seed     of the modelled part of the traffic (default 1)
+  --traffic  trace: replay an hour of real requests; none: wait for yours (default trace)`;
+
+function flags(): {
+  role: string;
+  port: number | null;
+  hubPort: number;
+  data: string;
+  key: string | null;
+  seed: number;
+  traffic: 'trace' | 'none';
+} {
+  try {
+    const { values, positionals } = parseArgs({
+      allowPositionals: true,
+      options: {
+        port: { type: 'string' },
+        'hub-port': { type: 'string' },
+        data: { type: 'string' },
+        key: { type: 'string' },
+        seed: { type: 'string' },
+        traffic: { type: 'string' },
+      },
+    });
+    const number = (name: 'port' | 'hub-port' | 'seed', maximum: number): number | null => {
+      const text = values[name];
+      if (text === undefined) return null;
+      if (!/^\d+$/.test(text) || Number(text) > maximum)
+        throw new Error(`--${name} ${text} is not a number from 0 to ${maximum}`);
+      return Number(text);
+    };
+    const traffic = values.traffic ?? 'trace';
+    if (traffic !== 'trace' && traffic !== 'none') throw new Error(`--traffic ${traffic} is neither trace nor none`);
+    if (values.key !== undefined && values.key.length < 16) throw new Error('--key is shorter than 16 characters');
+    return {
+      role: positionals[0] ?? 'stack',
+      port: number('port', 65_535),
+      hubPort: number('hub-port', 65_535) ?? 0,
+      data: values.data ?? '.gatemeter',
+      key: values.key ?? null,
+      seed: number('seed', 0xffff_ffff) ?? 1,
+      traffic,
+    };
+  } catch (error) {
+    throw new ConfigurationError(`${error instanceof Error ? error.message : String(error)}\n\n${usage}`);
+  }
+}
+
+/** The embedded ClickHouse behind its HTTP door, in a process of its own: `chdb` allows one data directory a process. */
+async function startEngine(dataDirectory: string, port: number): Promise<Running> {
+  const password = process.env['GATEMETER_ENGINE_PASSWORD'] ?? '';
+  const door = await openDoor({ dataDirectory, port, password });
+  return { address: { port: door.port }, close: async () => door.close(), closed: new Promise(() => {}) };
+}
+
+async function startLocalHub(dataDirectory: string, port: number): Promise<Running> {
+  const hub = await startHub({ dataDirectory, port, hub: 'gateway-logs', log: createLog('hub') });
+  return { address: { port: hub.port }, close: async () => hub.close(), closed: new Promise(() => {}) };
+}
+
+async function start(): Promise<Running> {
+  const { role, port, hubPort, data, key, seed, traffic } = flags();
+  if (role === 'engine') return startEngine(data, port ?? 0);
+  if (role === 'hub') return startLocalHub(data, port ?? 0);
+  if (role !== 'stack') throw new ConfigurationError(`${role} is no part of the stack\n\n${usage}`);
+  return demonstrate({ dataDirectory: data, port: port ?? 8080, hubPort, key, seed, traffic });
+}
+
+if (import.meta.main) await runUntilSignal(start);

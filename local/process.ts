@@ -1,0 +1,82 @@
+import { fork, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { openSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { setTimeout as delay } from 'node:timers/promises';
+
+export type ProcessOptions = {
+  readonly name: string;
+  /** A program's main.ts, relative to this folder. */
+  readonly program: string;
+  readonly args: readonly string[];
+  readonly environment: Readonly<Record<string, string>>;
+  readonly logDirectory: string;
+  /** Hears that the process ended by itself and is started again. */
+  readonly onRestart: (name: string, reason: string) => void;
+};
+
+/** A child process that is kept running: it is started again when it ends without having been asked to. */
+export type KeptProcess = {
+  /** Settles when the child has said that it started; the port it listens on, or 0. */
+  readonly started: Promise<number>;
+  readonly pid: () => number | undefined;
+  readonly stop: () => Promise<void>;
+};
+
+const restartPauseMs = 500;
+const stopPatienceMs = 10_000;
+
+/** Starts a program as a child. Its log lines go to a file; a child whose first start fails rejects `started`. */
+export function keep(options: ProcessOptions): KeptProcess {
+  const log = openSync(join(options.logDirectory, `${options.name}.log`), 'a');
+  const first = Promise.withResolvers<number>();
+  // Whoever waits for the start sees the failure; nobody has to.
+  first.promise.catch(() => {});
+  let child: ChildProcess | null = null;
+  let closing = false;
+  let everStarted = false;
+  const spawn = (): void => {
+    child = fork(fileURLToPath(new URL(options.program, import.meta.url)), [...options.args], {
+      env: { ...options.environment },
+      // Its own process group, so that Ctrl-C reaches the parent alone, which stops the children in order.
+      detached: true,
+      stdio: ['ignore', log, log, 'ipc'],
+    });
+    child.on('message', (message) => {
+      everStarted = true;
+      first.resolve((message as { port?: number }).port ?? 0);
+    });
+    child.on('exit', (code, signal) => {
+      if (closing) return;
+      if (!everStarted) {
+        first.reject(
+          new Error(
+            `${options.name} did not start (exit code ${code}); see ${join(options.logDirectory, `${options.name}.log`)}`,
+          ),
+        );
+        return;
+      }
+      options.onRestart(options.name, signal ?? `exit code ${code}`);
+      setTimeout(() => {
+        if (!closing) spawn();
+      }, restartPauseMs);
+    });
+  };
+  spawn();
+  return {
+    started: first.promise,
+    pid: () => child?.pid,
+    stop: async () => {
+      closing = true;
+      if (child === null || child.exitCode !== null || child.signalCode !== null) return;
+      const exited = once(child, 'exit');
+      child.kill('SIGTERM');
+      const patience = delay(stopPatienceMs, 'late', { ref: false });
+      if ((await Promise.race([exited, patience])) === 'late') {
+        child.kill('SIGKILL');
+        await exited;
+      }
+    },
+  };
+}

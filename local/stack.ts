@@ -1,0 +1,160 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { openDatabase, type Database, type DatabaseConfig } from '#clickhouse/client.ts';
+import { apiKeys, attributions, tenants } from '#clickhouse/tables.ts';
+import { createLog } from '#common/log.ts';
+import { migrate } from '../migrations/main.ts';
+import { engineThreads } from './door.ts';
+import { keep, type KeptProcess } from './process.ts';
+import { consumers } from './traffic.ts';
+
+export type StackOptions = {
+  readonly dataDirectory: string;
+  /** Of the API; 0 for any free port. */
+  readonly port: number;
+  /** Of the local Event Hub; 0 for any free port. */
+  readonly hubPort: number;
+  /** The API key to accept; null for the one of an earlier start, or a new one. */
+  readonly key: string | null;
+  readonly onRestart: (name: string, reason: string) => void;
+  /** What the stack is doing, for a progress line. */
+  readonly onStep: (step: string) => void;
+};
+
+export type Stack = {
+  readonly apiUrl: string;
+  readonly key: string;
+  readonly databaseUrl: string;
+  readonly hubConnectionString: string;
+  readonly ingestPid: () => number | undefined;
+  readonly close: () => Promise<void>;
+};
+
+const hubName = 'gateway-logs';
+const databaseName = 'gatemeter';
+
+/** Starts engine, hub, ingest and API as processes of their own, in the order of their needs. */
+export async function startStack(options: StackOptions): Promise<Stack> {
+  const directory = options.dataDirectory;
+  const logDirectory = join(directory, 'logs');
+  await mkdir(logDirectory, { recursive: true });
+  const password = await kept(join(directory, 'clickhouse-password'), null);
+  const key = await kept(join(directory, 'api-key'), options.key);
+  const started: KeptProcess[] = [];
+  const close = async (): Promise<void> => {
+    for (const process of started.toReversed()) await process.stop();
+  };
+  const run = (
+    name: string,
+    program: string,
+    args: readonly string[],
+    environment: Record<string, string>,
+  ): KeptProcess => {
+    const process = keep({ name, program, args, environment, logDirectory, onRestart: options.onRestart });
+    started.push(process);
+    return process;
+  };
+  try {
+    options.onStep('starting the embedded ClickHouse and the local Event Hub');
+    const ports = {
+      engine: await freePort(),
+      hub: options.hubPort || (await freePort()),
+      api: options.port || (await freePort()),
+    };
+    const engine = run(
+      'engine',
+      'main.ts',
+      ['engine', '--data', join(directory, 'clickhouse'), '--port', String(ports.engine)],
+      {
+        GATEMETER_ENGINE_PASSWORD: password,
+        UV_THREADPOOL_SIZE: String(engineThreads),
+      },
+    );
+    const hub = run('hub', 'main.ts', ['hub', '--data', join(directory, 'hub'), '--port', String(ports.hub)], {});
+    await Promise.all([engine.started, hub.started]);
+    const database: DatabaseConfig = {
+      url: `http://127.0.0.1:${ports.engine}`,
+      database: databaseName,
+      user: 'default',
+      password,
+    };
+    options.onStep('migrating');
+    await migrate({ database, enginePrefix: '', log: createLog('migrations', 'warn') });
+    const db = openDatabase(database, 'local');
+    try {
+      await writeBooks(db, key);
+    } finally {
+      await db.close();
+    }
+    const hubConnectionString = `Endpoint=sb://127.0.0.1:${ports.hub};SharedAccessKeyName=local;SharedAccessKey=local;UseDevelopmentEmulator=true;EntityPath=${hubName}`;
+    const clickhouse = {
+      CLICKHOUSE_URL: database.url,
+      CLICKHOUSE_DATABASE: databaseName,
+      CLICKHOUSE_PASSWORD: password,
+    };
+    options.onStep('starting ingest and API');
+    const ingest = run('ingest', '../ingest/main.ts', [], {
+      ...clickhouse,
+      EVENT_HUB_CONNECTION_STRING: hubConnectionString,
+      EVENT_HUB_NAME: hubName,
+      INGEST_OWNER: 'local',
+    });
+    const api = run('api', '../api/main.ts', [], { ...clickhouse, PORT: String(ports.api) });
+    await Promise.all([ingest.started, api.started]);
+    return {
+      apiUrl: `http://127.0.0.1:${ports.api}`,
+      key,
+      databaseUrl: database.url,
+      hubConnectionString,
+      ingestPid: ingest.pid,
+      close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** A secret that survives restarts: the given one, the one in the file, or a new one. */
+async function kept(file: string, given: string | null): Promise<string> {
+  if (given === null) {
+    const before = await readFile(file, 'utf8').catch(() => null);
+    if (before !== null) return before;
+  }
+  const secret = given ?? `gm_${randomBytes(32).toString('base64url')}`;
+  await writeFile(file, secret, { mode: 0o600 });
+  return secret;
+}
+
+/** The tenants and rules of the local traffic, and the key; each once. */
+async function writeBooks(db: Database, key: string): Promise<void> {
+  const since = '2020-01-01 00:00:00.000';
+  const line = (...values: unknown[]): string => JSON.stringify(values);
+  const names = [...new Set(consumers.map((consumer) => consumer.tenant_id))];
+  const author = 'local stack';
+  const rules = consumers.map(({ consumer_id, tenant_id }) =>
+    line(consumer_id, tenant_id, `cc-${tenant_id}`, `${tenant_id}-lead`, since, null, author, 'example'),
+  );
+  // The token makes a second start write nothing.
+  await db.insert(
+    tenants,
+    names.map((id) => line(id, id, 'UTC', since, null, author, 'example')).join('\n'),
+    'local stack',
+  );
+  await db.insert(attributions, rules.join('\n'), 'local stack');
+  const hash = createHash('sha256').update(key).digest('hex');
+  await db.insert(apiKeys, line(hash, 'local', 'admin', ['*'], null, false));
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
+    });
+  });
+}
