@@ -1,3 +1,6 @@
+// One alternative per thing that may hide a semicolon, then the semicolon itself.
+const tokens = /'(?:[^'\\]|\\[^]|'')*'|`(?:[^`\\]|\\[^])*`|"(?:[^"\\]|\\[^])*"|--[^\n]*|\/\*[^]*?\*\/|;/g;
+
 /**
  * Splits a migration into its statements at the semicolons that are not inside a string, a quoted name or a comment.
  * Comments stay in the text: ClickHouse keeps the reasons of a view with it nowhere else.
@@ -5,12 +8,13 @@
 export function statements(sql: string): string[] {
   const found: string[] = [];
   let start = 0;
-  // One alternative per thing that may hide a semicolon, then the semicolon itself.
-  for (const token of sql.matchAll(/'(?:[^'\\]|\\[\s\S]|'')*'|`[^`]*`|"[^"]*"|--[^\n]*|\/\*[\s\S]*?\*\/|;/g)) {
+  for (const token of sql.matchAll(tokens)) {
     if (token[0] !== ';') continue;
     found.push(sql.slice(start, token.index).trim());
     start = token.index + 1;
   }
   found.push(sql.slice(start).trim());
-  return found.filter((statement) => statement.replaceAll(/--[^\n]*/g, '').trim() !== '');
+  return found.filter(
+    (text) => text.replaceAll(tokens, (token) => (/^(--|\/\*)/.test(token) ? '' : token)).trim() !== '',
+  );
 }

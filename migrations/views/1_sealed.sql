@@ -25,7 +25,8 @@ WITH
         WHERE stream = {stream:String} AND sequence_number > {after:Int64} AND sequence_number <= {through:Int64}
           AND call_id != ''
     ),
-    (SELECT least(min(reached_at), {orphans_since:DateTime64(3, 'UTC')}) - INTERVAL 1 DAY FROM touched) AS since,
+    -- Of no row, min is 1970: without the OrNull a sweep, which touches nothing, would read every day there is.
+    (SELECT ifNull(least(minOrNull(reached_at), {orphans_since:DateTime64(3, 'UTC')}), {orphans_since:DateTime64(3, 'UTC')}) - INTERVAL 1 DAY FROM touched) AS since,
     records AS
     (
         SELECT

@@ -1,0 +1,92 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Database } from '#clickhouse/client.ts';
+import { differences } from '#clickhouse/contract.ts';
+import { openSchema, type Schema } from '../ingest/schema.ts';
+
+let schema: Schema;
+let db: Database;
+beforeAll(async () => {
+  schema = await openSchema();
+  db = schema.db;
+});
+afterAll(async () => schema.close());
+
+/** The differences while a statement has changed the database; another takes it back. */
+async function differencesAfter(change: string, back: string): Promise<string[]> {
+  await db.command(change);
+  try {
+    return await differences(db);
+  } finally {
+    await db.command(back);
+  }
+}
+
+const clock = "CREATE OR REPLACE VIEW clock AS SELECT now64(3, 'UTC') AS now";
+
+test('a database as the migrations leave it has no difference', async () => {
+  expect(await differences(db)).toEqual([]);
+});
+
+test.each([
+  [
+    'a dropped column',
+    'ALTER TABLE gaps DROP COLUMN reason',
+    'ALTER TABLE gaps ADD COLUMN reason LowCardinality(String) AFTER last',
+    ['table gaps has no column reason'],
+  ],
+  [
+    'a column of another type',
+    'ALTER TABLE api_keys MODIFY COLUMN revoked UInt16',
+    'ALTER TABLE api_keys MODIFY COLUMN revoked Bool',
+    ['table api_keys: column revoked is UInt16, declared Bool'],
+  ],
+  [
+    'a column that may be NULL now',
+    'ALTER TABLE tenants MODIFY COLUMN name Nullable(String)',
+    "ALTER TABLE tenants MODIFY COLUMN name String DEFAULT ''",
+    ['table tenants: column name is Nullable(String), declared String'],
+  ],
+  [
+    'a missing table',
+    'RENAME TABLE tenants TO tenants_away',
+    'RENAME TABLE tenants_away TO tenants',
+    ['table tenants does not exist; run the migrations'],
+  ],
+  ['a missing view', 'DROP VIEW clock', clock, ['view clock does not exist; run the migrations']],
+  [
+    'a column of a view of another type',
+    'CREATE OR REPLACE VIEW clock AS SELECT now() AS now',
+    clock,
+    ["view clock: column now is DateTime, declared DateTime64(3, 'UTC')"],
+  ],
+  [
+    'a column of a view that no declaration has',
+    `${clock}, 1 AS later`,
+    clock,
+    ['view clock: column later is not declared'],
+  ],
+])('a program is told of %s before its types lie', async (_, change, back, found) => {
+  expect(await differencesAfter(change, back)).toEqual(expect.arrayContaining(found));
+});
+
+test('a program is told of a parameter of another type', async () => {
+  const [view] = await db.query<{ create_table_query: string }>(
+    "SELECT create_table_query FROM system.tables WHERE database = 'gatemeter' AND name = 'last_message'",
+  );
+  const back = String(view?.create_table_query).replace('CREATE VIEW', 'CREATE OR REPLACE VIEW');
+  const other = back.replace('{sequence_number:Int64}', '{sequence_number:UInt32}');
+  expect(await differencesAfter(other, back)).toEqual([
+    'view last_message: parameter sequence_number is UInt32, declared Int64',
+  ]);
+});
+
+test.each([
+  ['a parameter that no declaration has', `${clock} WHERE {since:UInt64} = 0`],
+  ['a column that its query does not know', `${clock}, unknown FROM (SELECT 1 AS known)`],
+])('a program does not start on a view with %s', async (_, change) => {
+  const outcome = await differencesAfter(change, clock).then(
+    (found) => found.join(),
+    (error: unknown) => String(error),
+  );
+  expect(outcome).not.toBe('');
+});
