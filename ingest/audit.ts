@@ -1,5 +1,6 @@
 import type { Database } from '#clickhouse/client.ts';
 import { events, gaps } from '#clickhouse/tables.ts';
+import type { Row } from '#clickhouse/view.ts';
 import { holes, lastMessage, positions } from '#clickhouse/views.ts';
 import { present } from '#common/assert.ts';
 import type { Logger } from '#common/log.ts';
@@ -64,16 +65,21 @@ export async function audit(options: AuditOptions): Promise<Audit> {
   return { kind: 'ready', watermark, nextExpected: watermark + 1, held, reread: { hash } };
 }
 
-async function lost(options: AuditOptions, first: number, last: number, reason: 'retention'): Promise<void> {
+async function lost(
+  options: AuditOptions,
+  first: number,
+  last: number,
+  reason: 'retention' | 'not_delivered',
+): Promise<void> {
   options.log.error(
     { event: 'messages_lost', stream: options.stream, first, last, reason },
-    'the hub dropped messages before they were read. Remedy: longer retention, or a faster worker',
+    'the hub no longer has messages that were not read. Remedy: longer retention, or a faster worker',
   );
   await repeat(async () => options.db.insert(gaps, JSON.stringify([options.stream, first, last, reason])), options);
 }
 
 async function repair(options: AuditOptions, held: Held): Promise<void> {
-  const { db, log, stream } = options;
+  const { db, log, stream, messagesMax } = options;
   const found = await repeat(async () => db.read(holes, { stream }), options);
   for (const hole of found) {
     const first = Number(hole.first);
@@ -82,9 +88,16 @@ async function repair(options: AuditOptions, held: Held): Promise<void> {
     if (readable > first) await lost(options, first, Math.min(last, readable - 1), 'retention');
     if (readable > last) continue;
     log.warn({ event: 'repair', stream, first: readable, last }, 'stored messages have a hole; it is read again');
-    await insertMissing(options, await readAgain(options, readable, last));
-    await repeat(async () => seal(db, stream, readable - 1, last), options);
+    // In pieces, because a hole may be as long as a day.
+    for (let from = readable; from <= last; from += messagesMax) {
+      const through = Math.min(last, from + messagesMax - 1);
+      await insertMissing(options, await readAgain(options, from, through));
+      await repeat(async () => seal(db, stream, from - 1, through), options);
+    }
   }
+  // The hub was asked for everything in between: what is still missing will not come.
+  const left = await repeat(async () => db.read(holes, { stream }), options);
+  for (const hole of left) await lost(options, Number(hole.first), Number(hole.last), 'not_delivered');
 }
 
 /** The messages [first, last] once more from the hub. */
@@ -124,8 +137,13 @@ async function insertMissing(options: AuditOptions, messages: readonly Message[]
       const token = `repair/${options.stream}/${first}-${last}/${generation}`;
       await repeat(async () => options.db.insert(events, insertLines(batch, first - 1), token), options);
       const left = await repeat(async () => options.db.read(holes, { stream: options.stream }), options);
-      if (!left.some((hole) => Number(hole.first) <= last && Number(hole.last) >= first)) break;
+      // Of these messages only: one that the hub left out stays a hole however often the others are inserted.
+      if (!batch.some(({ message }) => isIn(left, message.sequence_number))) break;
     }
     rest = rest.slice(batch.length);
   }
+}
+
+function isIn(stretches: readonly Row<typeof holes.columns>[], sequence_number: number): boolean {
+  return stretches.some(({ first, last }) => Number(first) <= sequence_number && sequence_number <= Number(last));
 }

@@ -15,10 +15,10 @@ export const recordsPerMessageMax = 10_000;
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
 /** Azure Monitor categories and the decoders that know them, lower case. */
-const categories: Readonly<Record<string, (record: Reader) => Event>> = {
-  gatewaylogs: decodeApimGateway,
-  gatewayllmlogs: decodeApimLlm,
-};
+const categories: ReadonlyMap<string, (record: Reader) => Event> = new Map([
+  ['gatewaylogs', decodeApimGateway],
+  ['gatewayllmlogs', decodeApimLlm],
+]);
 
 /**
  * The records of a message, each decoded, dropped or rejected; at least one. Azure sends `{"records": […]}`, policies
@@ -44,13 +44,31 @@ export function decodeMessage(message: Message): Decoded[] {
     ];
   }
   return records.map((record, record_index) => {
-    const event = decodeRecord(record, {
+    const event = decodeSafely(record, {
       stream: message.stream,
       sequence_number: message.sequence_number,
       record_index,
     });
-    return { event, rejectedText: event.kind === 'rejected' ? JSON.stringify(record) : '' };
+    return { event, rejectedText: event.kind === 'rejected' ? textOf(record, message) : '' };
   });
+}
+
+/** A decoder that fails is a bug of ours, yet one record must not hold up all that follow it: it is kept and counted. */
+function decodeSafely(record: Json, origin: Origin): Event {
+  try {
+    return decodeRecord(record, origin);
+  } catch (error) {
+    return { kind: 'rejected', source: '', reason: 'decoder_failed', detail: String(error).slice(0, 200) };
+  }
+}
+
+/** What can be parsed cannot always be written: some nestings are too deep. Then the whole message is kept instead. */
+function textOf(record: Json, message: Message): string | Uint8Array {
+  try {
+    return JSON.stringify(record);
+  } catch {
+    return message.body;
+  }
 }
 
 function rejectedMessage(message: Message, reason: (Event & { kind: 'rejected' })['reason'], detail: string): Decoded {
@@ -73,7 +91,7 @@ function decodeRecord(record: Json, origin: Origin): Event {
   if (reader.value('schema') === apimPolicySchema) return decodeApimPolicy(reader);
   const category = reader.value('category');
   if (typeof category === 'string') {
-    const decode = categories[category.toLowerCase()];
+    const decode = categories.get(category.toLowerCase());
     if (decode !== undefined) return decode(reader);
     return {
       kind: 'rejected',

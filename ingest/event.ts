@@ -74,7 +74,8 @@ export type RejectReason =
   | 'negative_number'
   | 'number_out_of_range'
   | 'time_out_of_range'
-  | 'text_too_long';
+  | 'text_too_long'
+  | 'decoder_failed';
 
 /** What a record was decoded to. */
 export type Event =

@@ -1,8 +1,11 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { DefaultAzureCredential } from '@azure/identity';
 import {
   EventHubConsumerClient,
+  RetryMode,
   earliestEventPosition,
   type CheckpointStore,
+  type EventHubConsumerClientOptions,
   type EventPosition,
   type PartitionContext,
   type ReceivedEventData,
@@ -47,9 +50,27 @@ export type Hub = {
   readonly streamOf: (partition: string) => string;
   readonly partitions: () => Promise<string[]>;
   readonly held: (partition: string) => Promise<Held>;
+  /** Which hub of this name it is: another one answers otherwise. Asked after the call began; callers share answers. */
+  readonly identity: () => Promise<string>;
   readonly read: (options: ReadOptions) => Reading;
   readonly close: () => Promise<void>;
 };
+
+/**
+ * A broken connection is tried again soon: the default of 30 s is a hole in everybody's dashboards. A question whose
+ * answer went down with its connection is asked again well before the lease of this worker runs out.
+ */
+const clientOptions: EventHubConsumerClientOptions = {
+  retryOptions: {
+    mode: RetryMode.Exponential,
+    timeoutInMs: 4_000,
+    maxRetries: 10,
+    retryDelayInMs: 200,
+    maxRetryDelayInMs: 10_000,
+  },
+};
+/** The least time between two questions for the hub's identity, milliseconds. */
+const identityPauseMs = 100;
 
 export function openHub(config: HubConfig): Hub {
   const store = checkpointStore(config);
@@ -68,8 +89,24 @@ export function openHub(config: HubConfig): Hub {
           properties.isEmpty && properties.lastEnqueuedSequenceNumber <= 0 ? -1 : properties.lastEnqueuedSequenceNumber,
       };
     },
+    identity: shared(async () => (await client.getEventHubProperties()).createdOn.toISOString()),
     read: (options) => read(client, streamOf(options.partition), options),
     close: async () => client.close(),
+  };
+}
+
+/** A question whose answer serves every caller that came before it was asked. */
+function shared(ask: () => Promise<string>): () => Promise<string> {
+  let next: Promise<string> | null = null;
+  let last: Promise<unknown> = Promise.resolve();
+  return async () => {
+    next ??= last.then(async () => {
+      next = null;
+      const answer = ask();
+      last = answer.catch(() => {}).then(async () => delay(identityPauseMs));
+      return answer;
+    });
+    return next;
   };
 }
 
@@ -83,13 +120,13 @@ function consumer(config: HubConfig, store: CheckpointStore | null): EventHubCon
   if (access.kind === 'connection_string') {
     // The hub's name may stand in the connection string (EntityPath); the SDK refuses two that differ.
     return store === null
-      ? new EventHubConsumerClient(consumerGroup, access.connectionString, hub)
-      : new EventHubConsumerClient(consumerGroup, access.connectionString, hub, store);
+      ? new EventHubConsumerClient(consumerGroup, access.connectionString, hub, clientOptions)
+      : new EventHubConsumerClient(consumerGroup, access.connectionString, hub, store, clientOptions);
   }
   const credential = new DefaultAzureCredential();
   return store === null
-    ? new EventHubConsumerClient(consumerGroup, access.namespace, hub, credential)
-    : new EventHubConsumerClient(consumerGroup, access.namespace, hub, credential, store);
+    ? new EventHubConsumerClient(consumerGroup, access.namespace, hub, credential, clientOptions)
+    : new EventHubConsumerClient(consumerGroup, access.namespace, hub, credential, store, clientOptions);
 }
 
 function read(client: EventHubConsumerClient, stream: string, options: ReadOptions): Reading {
@@ -128,7 +165,8 @@ function read(client: EventHubConsumerClient, stream: string, options: ReadOptio
       ownerLevel: options.ownerLevel,
       maxBatchSize: options.messagesMax,
       prefetchCount: options.messagesMax,
-      maxWaitTimeInSeconds: 5,
+      // A client whose connection breaks while it waits comes back only when its wait is over.
+      maxWaitTimeInSeconds: 1,
       skipParsingBodyAsJson: true,
     },
   );

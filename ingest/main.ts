@@ -2,9 +2,11 @@ import { hostname } from 'node:os';
 import { z } from 'zod';
 import { databaseConfig, databaseVariables, openDatabase, type DatabaseConfig } from '#clickhouse/client.ts';
 import { differences } from '#clickhouse/contract.ts';
+import { classify } from '#clickhouse/error.ts';
 import { ConfigurationError, readEnvironment, wholeNumber } from '#common/environment.ts';
 import { runUntilSignal, type Running } from '#common/lifecycle.ts';
 import { createLog, type Logger } from '#common/log.ts';
+import { retryUntilDone } from '#common/retry.ts';
 import { serveMetrics, startTelemetry, telemetryVariables } from '#common/telemetry.ts';
 import { openHub, type HubConfig } from './hub.ts';
 import { ingestMetrics } from './metrics.ts';
@@ -78,7 +80,7 @@ export const variables = {
 export async function start(config: Config): Promise<Running> {
   const telemetry = startTelemetry('ingest', config.otlpEndpoint);
   const db = openDatabase(config.database, 'ingest');
-  const wrong = await differences(db);
+  const wrong = await untilItAnswers(async () => differences(db), config.log);
   if (wrong.length > 0) {
     throw new ConfigurationError(
       `the database does not fit this version; run \`npm run migrate\`:\n${wrong.join('\n')}`,
@@ -103,6 +105,28 @@ export async function start(config: Config): Promise<Running> {
       await telemetry.close();
     },
   };
+}
+
+/** Only a failure that no waiting mends is thrown, such as a wrong password. */
+async function untilItAnswers<T>(ask: () => Promise<T>, log: Logger): Promise<T> {
+  const answer = await retryUntilDone(
+    async () =>
+      ask().then(
+        (value) => ({ kind: 'answer' as const, value }),
+        (error: unknown) => {
+          if (classify(error).kind === 'permanent') return { kind: 'permanent' as const, error };
+          throw error;
+        },
+      ),
+    {
+      // Signals end the process by themselves until it has started.
+      signal: new AbortController().signal,
+      onFailure: (error, tries) =>
+        log.warn({ event: 'database_retry', tries, error: error.message }, 'the database is waited for'),
+    },
+  );
+  if (answer.kind === 'permanent') throw answer.error;
+  return answer.value;
 }
 
 /** The configuration from environment variables, or every problem with them at once. */

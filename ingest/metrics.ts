@@ -1,5 +1,5 @@
 import { metrics as api } from '@opentelemetry/api';
-import type { MessageRows } from './rows.ts';
+import type { EventRow, MessageRows } from './rows.ts';
 
 /** What ingest counts. Names follow OpenTelemetry; Prometheus shows them with underscores and `_total`. */
 export type IngestMetrics = {
@@ -46,12 +46,13 @@ export function ingestMetrics(): IngestMetrics {
   return {
     stored: (stream, batch, burntTokens) => {
       messages.add(batch.length, { stream });
-      for (const { message, rows } of batch) {
-        bytes.add(message.body.length, { stream });
-        for (const row of rows) {
-          records.add(1, { kind: row.kind, source: row.source, reason: row.reason });
-          if (row.unknown_fields.length > 0) unknown.add(1, { source: row.source });
-        }
+      bytes.add(
+        batch.reduce((sum, { message }) => sum + message.body.length, 0),
+        { stream },
+      );
+      for (const { row, count, unknownFields } of tally(batch)) {
+        records.add(count, { kind: row.kind, source: row.source, reason: row.reason });
+        if (unknownFields > 0) unknown.add(unknownFields, { source: row.source });
       }
       if (burntTokens > 0) burnt.add(burntTokens, { stream });
       const newest = batch.at(-1);
@@ -69,4 +70,21 @@ export function ingestMetrics(): IngestMetrics {
       });
     },
   };
+}
+
+type Tally = { readonly row: EventRow; count: number; unknownFields: number };
+
+/** The records of a batch by their labels: a counter's labels are hashed on each add, and there are few of them. */
+function tally(batch: readonly MessageRows[]): Iterable<Tally> {
+  const byLabels = new Map<string, Tally>();
+  for (const { rows } of batch) {
+    for (const row of rows) {
+      const labels = `${row.kind} ${row.source} ${row.reason}`;
+      const own = byLabels.get(labels) ?? { row, count: 0, unknownFields: 0 };
+      own.count += 1;
+      if (row.unknown_fields.length > 0) own.unknownFields += 1;
+      byLabels.set(labels, own);
+    }
+  }
+  return byLabels.values();
 }

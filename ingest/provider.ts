@@ -26,7 +26,7 @@ const operations: readonly (readonly [pattern: RegExp, operation: string])[] = [
   [/:(stream)?generatecontent$/, 'generate_content'],
 ];
 
-/** What a URL tells: never its query string, which may carry keys. */
+/** What a URL tells: never its query string nor a user before its host, which may carry keys. */
 export type Address = {
   readonly host: string;
   readonly provider_name: string;
@@ -37,12 +37,12 @@ export type Address = {
 const nowhere: Address = { host: '', provider_name: '', operation_name: '', deployment: '' };
 
 export function address(url: string): Address {
-  const match = /^https?:\/\/([^/?#:]+)(?::\d+)?([^?#]*)/i.exec(url);
+  const match = /^https?:\/\/(?:[^/?#]*@)?(\[[\da-f:.]+\]|[^/?#:]{1,255})(?::\d+)?((?:\/[^?#]*)?)(?:[?#]|$)/i.exec(url);
   if (match === null) return nowhere;
   const host = String(match[1]).toLowerCase();
   const path = String(match[2]).replace(/\/+$/, '');
   const lower = path.toLowerCase();
-  const deployment = /\/deployments\/([^/]+)/i.exec(path)?.[1] ?? '';
+  const deployment = /\/deployments\/([^/]{1,255})(?:\/|$)/i.exec(path)?.[1] ?? '';
   return {
     host,
     provider_name: providers.find(([pattern]) => pattern.test(host))?.[1] ?? '',

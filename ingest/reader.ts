@@ -22,19 +22,17 @@ const uint32Max = 0xffff_ffff;
  * of a wrong type or out of range is the record's `problem`.
  */
 export class Reader {
+  readonly #object: JsonObject;
   readonly #byName = new Map<string, Json>();
-  readonly #names = new Map<string, string>();
   readonly #read = new Set<string>();
   #problem: Problem | null = null;
 
   constructor(object: JsonObject) {
-    for (const [name, value] of Object.entries(object)) {
-      const lower = name.toLowerCase();
+    this.#object = object;
+    for (const name of Object.keys(object)) {
+      const lower = lowerCase(name);
       // Of two spellings of one name the first with a value counts.
-      const before = this.#byName.get(lower);
-      if (before !== undefined && before !== null) continue;
-      this.#byName.set(lower, value);
-      this.#names.set(lower, name);
+      if ((this.#byName.get(lower) ?? null) === null) this.#byName.set(lower, object[name] ?? null);
     }
   }
 
@@ -48,13 +46,13 @@ export class Reader {
 
   /** The value as it stands, or undefined. */
   value(name: string): Json | undefined {
-    const lower = name.toLowerCase();
+    const lower = lowerCase(name);
     this.#read.add(lower);
     return this.#byName.get(lower);
   }
 
   has(name: string): boolean {
-    return this.#byName.has(name.toLowerCase());
+    return this.#byName.has(lowerCase(name));
   }
 
   /** A short text; numbers and booleans are taken as written; absent is ''. */
@@ -65,13 +63,18 @@ export class Reader {
       this.fail('wrong_type', `${name} is not a text`);
       return '';
     }
-    // A lone surrogate is no character of any encoding; databases refuse it.
-    const text = String(value).trim().toWellFormed();
+    const text = wellFormed(value);
     if (text.length > textCharactersMax) {
       this.fail('text_too_long', `${name} has ${text.length} characters, more than ${textCharactersMax}`);
       return '';
     }
     return unset.has(text.toLowerCase()) ? '' : text;
+  }
+
+  /** A URL without its query string and fragment: they carry keys, and may be longer than any text that is wanted. */
+  url(name: string): string {
+    const value = this.value(name);
+    return typeof value === 'string' ? wellFormed(value.replace(/[?#][^]*$/, '')) : this.text(name);
   }
 
   /** A whole number ≥ 0 and below 2^53, also as digits in a text; absent is null. */
@@ -137,26 +140,32 @@ export class Reader {
     const text = this.text(name);
     if (text === '') return null;
     const match = /^(\d{4}-\d{2}-\d{2})[T ](\d{2}:\d{2}:\d{2})(?:\.(\d+))?\s*(Z|[+-]\d{2}:?\d{2})?$/i.exec(text);
-    if (match === null) {
+    // Dates that no calendar has, such as 30 February, are parsed as the days after them.
+    if (match === null || !isDay(String(match[1]))) {
       this.fail('wrong_type', `${name} is not an ISO 8601 instant`);
       return null;
     }
     const [, day, time, fraction = '', zone = 'Z'] = match;
-    const at = Date.parse(`${day}T${time}.${fraction.padEnd(3, '0').slice(0, 3)}${zone.toUpperCase()}`);
+    const wall = `${day}T${time}.${fraction.padEnd(3, '0').slice(0, 3)}`;
+    const at = Date.parse(`${wall}${zone.toUpperCase()}`);
     if (Number.isNaN(at) || at < earliestMs || at >= latestMs) {
       this.fail('time_out_of_range', `${name} is no instant between 2000 and 2100`);
       return null;
     }
-    return wireInstant(at);
+    // In UTC it stands there as it is wanted, except for the 24th hour.
+    return /^z$/i.test(zone) && !wall.includes('T24') ? wall.replace('T', ' ') : wireInstant(at);
   }
 
   /** Names that no decoder asked for, as they were written; what is given in `ignored` is known and unwanted. */
   unknown(ignored: ReadonlySet<string>): string[] {
-    const found: string[] = [];
-    for (const [lower, name] of this.#names) {
-      if (!this.#read.has(lower) && !ignored.has(lower)) found.push(name.slice(0, 64).toWellFormed());
+    const found = new Map<string, string>();
+    for (const name of Object.keys(this.#object)) {
+      const lower = lowerCase(name);
+      if (this.#read.has(lower) || ignored.has(lower)) continue;
+      const counts = this.#byName.get(lower) === this.#object[name];
+      if (counts && !found.has(lower)) found.set(lower, name.slice(0, 64).toWellFormed());
     }
-    return found.slice(0, 32).sort();
+    return [...found.values()].slice(0, 32).sort();
   }
 
   #bounded(name: string, value: number, maximum: number): number | null {
@@ -178,6 +187,35 @@ export class Reader {
 
 const earliestMs = Date.parse('2000-01-01T00:00:00Z');
 const latestMs = Date.parse('2100-01-01T00:00:00Z');
+
+/** The last day that was found in the calendar: records come in the order of time. */
+let knownDay = '';
+
+function isDay(day: string): boolean {
+  if (day === knownDay) return true;
+  const at = Date.parse(`${day}T00:00:00Z`);
+  const known = !Number.isNaN(at) && new Date(at).toISOString().startsWith(day);
+  if (known) knownDay = day;
+  return known;
+}
+
+/** Names in lower case, because the same names come in every record; bounded, because they come from outside. */
+const spellings = new Map<string, string>();
+const spellingsMax = 2_048;
+const spellingCharactersMax = 64;
+
+function lowerCase(name: string): string {
+  const known = spellings.get(name);
+  if (known !== undefined) return known;
+  const lower = name.toLowerCase();
+  if (spellings.size < spellingsMax && name.length <= spellingCharactersMax) spellings.set(name, lower);
+  return lower;
+}
+
+/** A lone surrogate is no character of any encoding; databases refuse it. */
+function wellFormed(value: boolean | number | string): string {
+  return String(value).trim().toWellFormed();
+}
 
 /** Milliseconds since 1970 as the wire text of DateTime64(3, 'UTC'). */
 export function wireInstant(ms: number): string {

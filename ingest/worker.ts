@@ -4,12 +4,12 @@ import { gaps } from '#clickhouse/tables.ts';
 import { messageOf } from '#common/environment.ts';
 import type { Logger } from '#common/log.ts';
 import { audit } from './audit.ts';
-import { commit, cut, repeat, type CommitOptions } from './commit.ts';
+import { commit, cut, repeat, type CommitOptions, type Outcome } from './commit.ts';
 import { hash64 } from './hash.ts';
 import type { Held, Hub, Reading } from './hub.ts';
 import type { Message } from './message.ts';
 import type { IngestMetrics } from './metrics.ts';
-import { messageRows } from './rows.ts';
+import { messageRows, type MessageRows } from './rows.ts';
 import { seal } from './seal.ts';
 
 /** Why a worker ended: `stolen` by a later owner, `stopped` by us, `recreated` is a hub whose positions mean other messages. */
@@ -31,6 +31,12 @@ export type WorkerOptions = {
   readonly paceMs: number;
 };
 
+/**
+ * The least time between two sealings of a partition. The database plans a sealing for 80 ms of processor time, however
+ * few calls it has; without a pause ten messages a second keep two cores busy.
+ */
+const sealPaceMs = 1_000;
+
 /** What a worker reports for its stream. */
 export type WorkerState = { watermark: number; sealedThrough: number; held: Held };
 
@@ -49,7 +55,9 @@ export class PartitionWorker {
   #reading: Reading | null = null;
   #sealing: Promise<void> | null = null;
   #nextExpected = 0;
+  #identity = '';
   #lastInsertAt = 0;
+  #sealedAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: WorkerOptions) {
     this.#options = options;
@@ -60,6 +68,8 @@ export class PartitionWorker {
   async run(): Promise<End> {
     const over = new Promise<End>((resolve) => (this.#ended = resolve));
     try {
+      // Asked before anything is compared: what is received must be of this very hub.
+      this.#identity = await repeat(async () => this.#options.hub.identity(), this.#commitOptions());
       const found = await audit({ ...this.#options, stream: this.stream, ...this.#commitOptions() });
       if (found.kind === 'recreated') return 'recreated';
       this.state.watermark = found.watermark;
@@ -122,6 +132,7 @@ export class PartitionWorker {
       messagesMax,
       onMessages: async (messages) => {
         try {
+          if (!(await this.#isSameHub())) return;
           if (match !== null) {
             if (!matches(messages[0], this.state.watermark, match.hash)) {
               this.#recreated();
@@ -149,6 +160,20 @@ export class PartitionWorker {
     });
   }
 
+  /**
+   * After a broken connection the SDK goes on at its position by itself, also when another hub has come under the same
+   * name, and nothing in the messages tells. So each batch is believed only when the hub, asked after it was received,
+   * is still the one that was audited; otherwise the audit compares the stored messages with it again.
+   */
+  async #isSameHub(): Promise<boolean> {
+    const now = await repeat(async () => this.#options.hub.identity(), this.#commitOptions());
+    if (now === this.#identity) return true;
+    const { log } = this.#options;
+    log.warn({ event: 'hub_changed', stream: this.stream }, 'the hub was created anew; reading starts again');
+    this.#end('failed');
+    return false;
+  }
+
   #recreated(): void {
     this.#options.log.error(
       { event: 'hub_recreated', stream: this.stream, watermark: this.state.watermark },
@@ -159,7 +184,7 @@ export class PartitionWorker {
   }
 
   async #receive(messages: readonly Message[]): Promise<void> {
-    const { metrics, paceMs } = this.#options;
+    const { paceMs } = this.#options;
     const fresh = messages.filter((message) => message.sequence_number > this.state.watermark);
     const first = fresh[0];
     if (first === undefined) return;
@@ -175,11 +200,26 @@ export class PartitionWorker {
       const batch = cut(rows);
       this.#lastInsertAt = performance.now();
       const outcome = await commit(batch, this.state.watermark, this.#commitOptions());
-      if (outcome.kind === 'overtaken') metrics.overtaken(this.stream);
-      else metrics.stored(this.stream, batch, outcome.burntTokens);
+      this.#count(batch, outcome);
       this.#advance(outcome.watermark);
       rows = rows.filter(({ message }) => message.sequence_number > this.state.watermark);
     }
+  }
+
+  #count(batch: readonly MessageRows[], outcome: Outcome): void {
+    const { log, metrics } = this.#options;
+    const { stream } = this;
+    if (outcome.kind === 'overtaken') {
+      metrics.overtaken(stream);
+      log.warn({ event: 'overtaken', stream, watermark: outcome.watermark }, 'another owner had stored this batch');
+      return;
+    }
+    metrics.stored(stream, batch, outcome.burntTokens);
+    if (outcome.burntTokens > 0)
+      log.warn(
+        { event: 'burnt_token', stream, watermark: outcome.watermark, tokens: outcome.burntTokens },
+        'an insert was acknowledged and left nothing, as after a crash of the database; it was repeated under a new token',
+      );
   }
 
   #advance(watermark: number): void {
@@ -192,19 +232,21 @@ export class PartitionWorker {
   /** Seals until it has caught up; what is inserted meanwhile is sealed in one go after. */
   async #sealBehind(): Promise<void> {
     while (this.state.sealedThrough < this.state.watermark && !this.#stop.signal.aborted) {
-      const through = this.state.watermark;
-      const began = performance.now();
       try {
+        const wait = this.#sealedAt + sealPaceMs - performance.now();
+        if (wait > 0) await delay(wait, undefined, { signal: this.#stop.signal });
+        const through = this.state.watermark;
+        this.#sealedAt = performance.now();
         await repeat(
           async () => seal(this.#options.db, this.stream, this.state.sealedThrough, through),
           this.#commitOptions(),
         );
+        this.state.sealedThrough = through;
+        this.#options.metrics.sealed(this.stream, performance.now() - this.#sealedAt);
       } catch {
         // Stopped. What is not sealed yet will be, by whoever reads the stream next.
         return;
       }
-      this.state.sealedThrough = through;
-      this.#options.metrics.sealed(this.stream, performance.now() - began);
     }
   }
 

@@ -23,9 +23,8 @@ export function decodeApimGateway(record: Reader): Event {
   if (started_at === null) record.fail('missing_time', 'time is missing');
   if (resource === null) return rejected(record);
   const p = resource.properties;
-  const backendUrl = p.text('backendUrl');
-  const backend = address(backendUrl);
-  const front = address(p.text('url'));
+  const backend = address(p.url('backendUrl'));
+  const front = address(p.url('url'));
   const status = p.status('responseCode');
   const lastError = p.object('lastError');
   const cache = p.text('cache').toLowerCase();

@@ -11,10 +11,11 @@ export function anthropicUsage(usage: Reader): Usage {
   const written = usage.count('cache_creation_input_tokens');
   const split = usage.object('cache_creation');
   const hour = split?.count('ephemeral_1h_input_tokens') ?? null;
-  const minutes = split === null ? written : (split.count('ephemeral_5m_input_tokens') ?? null);
+  const minutes = split?.count('ephemeral_5m_input_tokens') ?? rest(usage, written, hour);
   const output = usage.count('output_tokens');
-  const thinking = usage.object('output_tokens_details')?.count('thinking_tokens') ?? null;
-  if (split?.problem) usage.fail(split.problem.reason, split.problem.detail);
+  const details = usage.object('output_tokens_details');
+  const thinking = details?.count('thinking_tokens') ?? null;
+  for (const part of [split, details]) if (part?.problem) usage.fail(part.problem.reason, part.problem.detail);
   const input = usage.count('input_tokens');
   if (input === null && output === null) return { ...noUsage, usage_quality: 'missing' };
   if (thinking !== null && output !== null && thinking > output) {
@@ -31,4 +32,17 @@ export function anthropicUsage(usage: Reader): Usage {
     usage_reasoning_output_tokens: thinking,
     usage_quality: 'exact',
   };
+}
+
+/** The cache writes that no other time to live is stated for. */
+function rest(usage: Reader, written: number | null, hour: number | null): number | null {
+  if (written === null || hour === null) return written;
+  if (hour > written) {
+    usage.fail(
+      'number_out_of_range',
+      `the split of cache writes (${hour}) is more than cache_creation_input_tokens (${written})`,
+    );
+    return null;
+  }
+  return written - hour;
 }

@@ -52,6 +52,11 @@ traps['a deduplication token stays and swallows the next insert'] =
   JSON.stringify(await ask(engine, bare, 'SELECT count() FROM t')) === '[["1"]]' ||
   JSON.stringify(await ask(engine, bare, 'SELECT count() FROM t')) === '[[1]]';
 
+await ask(engine, bare, 'CREATE TABLE victim (a UInt8) ENGINE = Memory');
+const data = Buffer.from('1\n\nDROP TABLE victim');
+await engine.InsertRawAsyncConnection(bare, 'INSERT INTO t FORMAT CSV', data, false);
+traps['data after a blank line is run as SQL'] = await fails('SELECT * FROM victim');
+
 await ask(engine, bare, 'SELECT 1; DROP TABLE t');
 traps['stacked statements run'] = await fails('SELECT * FROM t');
 

@@ -1,0 +1,205 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { events } from '#clickhouse/tables.ts';
+import { decodeMessage, recordsPerMessageMax } from '../../ingest/decode.ts';
+import { messageRows, rejectedBytesMax, type EventRow } from '../../ingest/rows.ts';
+import type { Message } from '../../ingest/message.ts';
+import { fixtures, messageAt } from './fixtures.ts';
+import { mutated, mutatedText } from './mutations.ts';
+
+const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000_000);
+console.log(`decode.test.ts runs with SEED=${seed}`);
+
+const columns = Object.keys(events.columns);
+const contentColumns = columns.slice(columns.indexOf('kind'));
+
+function bytes(body: Uint8Array): Message {
+  return { ...messageAt(7, ''), body };
+}
+
+/** What every row promises, whatever the bytes were. */
+function expectRows(rows: readonly EventRow[]): void {
+  expect(rows.length).toBeGreaterThan(0);
+  expect(rows.map((row) => row.record_index)).toEqual(rows.map((_, index) => index));
+  for (const row of rows) {
+    const values = JSON.parse(`[${row.content}]`) as unknown[];
+    expect(values.flat().filter((value) => typeof value === 'string' && !value.isWellFormed())).toEqual([]);
+    expect(values.length).toBe(contentColumns.length);
+    expect(['call', 'gateway', 'usage', 'dropped', 'rejected']).toContain(values[0]);
+    // A decoder that threw is caught, and is a bug all the same.
+    expect(row.reason).not.toBe('decoder_failed');
+    expect(row.reason === '').toBe(values[0] !== 'dropped' && values[0] !== 'rejected');
+  }
+}
+
+describe('whatever the bytes are, they have rows and nothing is thrown', () => {
+  const anyText = fc.oneof(
+    fc.string({ unit: 'binary', maxLength: 300 }),
+    fc.json({ maxDepth: 5 }),
+    fc.jsonValue({ maxDepth: 3 }).map((value) => JSON.stringify({ records: [value] })),
+    fc.constantFrom(...Object.getOwnPropertyNames(Object.prototype)).map((name) => JSON.stringify({ category: name })),
+    fc.tuple(fc.string(), fc.jsonValue()).map(([category, properties]) => JSON.stringify({ category, properties })),
+    mutatedText,
+  );
+
+  test('any bytes', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 200 }), (body) => expectRows(messageRows(bytes(body)).rows)),
+      { seed, numRuns: 500 },
+    );
+  });
+
+  test('any text, any JSON, any mutation of a known record', () => {
+    fc.assert(
+      fc.property(anyText, (text) => expectRows(messageRows(messageAt(7, text)).rows)),
+      { seed, numRuns: 4_000 },
+    );
+  });
+
+  test('nesting deeper than any stack', () => {
+    for (const depth of [10_000, 400_000]) {
+      const deep = `${'['.repeat(depth)}${']'.repeat(depth)}`;
+      for (const text of [deep, `{"records":[{"a":${deep}}]}`, `{"category":"GatewayLogs","properties":${deep}}`])
+        expectRows(messageRows(messageAt(7, text)).rows);
+    }
+  });
+
+  test('the largest message of a hub, of records or of one text', () => {
+    const many = messageRows(messageAt(7, `[${'1,'.repeat(524_000)}1]`)).rows;
+    expect(many.map((row) => row.reason)).toEqual(['too_many_records']);
+    const [long] = messageRows(messageAt(7, '\u00e4'.repeat(524_288))).rows;
+    const kept = JSON.parse(`[${long?.content}]`) as unknown[];
+    expect(String(kept[contentColumns.indexOf('body')]).length).toBe(rejectedBytesMax / 2);
+    expect(kept[contentColumns.indexOf('body_bytes')]).toBe(1_048_576);
+  });
+
+  test('an envelope of as many records as a batch may have has a row for each, and with one more is refused whole', () => {
+    const most = Array.from({ length: recordsPerMessageMax }, () => ({}));
+    const rows = messageRows(messageAt(7, { records: most })).rows;
+    expect(rows.length).toBe(recordsPerMessageMax);
+    expectRows(rows);
+    expect(messageRows(messageAt(7, { records: [...most, {}] })).rows.length).toBe(1);
+  });
+});
+
+test('the same message gives the same rows, and another place of the hub the same content', () => {
+  fc.assert(
+    fc.property(mutatedText, fc.nat(), (text, sequence_number) => {
+      const rows = messageRows(messageAt(7, text)).rows;
+      expect(messageRows(messageAt(7, text)).rows).toEqual(rows);
+      const elsewhere = messageRows({ ...messageAt(7, text), sequence_number }).rows;
+      for (const [index, row] of rows.entries()) {
+        // A minimal policy record without a request id has no other identity than its place.
+        if (row.source !== 'apim_policy_minimal') expect(elsewhere[index]?.record_hash).toBe(row.record_hash);
+      }
+    }),
+    { seed, numRuns: 500 },
+  );
+});
+
+/** The numbers of a record that are under a name about tokens, also in texts and in JSON texts. */
+function tokenNumbers(json: unknown, named = false): number[] {
+  if (typeof json === 'number') return named ? [json] : [];
+  if (typeof json === 'string') {
+    try {
+      const parsed: unknown = JSON.parse(json);
+      if (typeof parsed !== 'string') return tokenNumbers(parsed, named);
+    } catch {
+      // A text that is no JSON may still be digits.
+    }
+    return named && json.trim() !== '' ? [Number(json)] : [];
+  }
+  if (typeof json !== 'object' || json === null) return [];
+  return Object.entries(json).flatMap(([name, value]) => tokenNumbers(value, /token/i.test(name)));
+}
+
+/** Every number, and every one less up to three others. */
+function differences(numbers: readonly number[]): Set<number> {
+  const unique = [...new Set(numbers)];
+  let found = new Set(unique);
+  for (let parts = 0; parts < 3; parts += 1) {
+    const less = [...found].flatMap((number) => unique.map((part) => number - part));
+    found = new Set([...found, ...less]);
+  }
+  return found;
+}
+
+test('no count of tokens is invented: each is in the record, or is one of its counts less others', () => {
+  let counted = 0;
+  fc.assert(
+    fc.property(mutated, (body) => {
+      const decoded = decodeMessage(messageAt(7, JSON.stringify(body) ?? 'null'));
+      const envelope = Array.isArray(body) ? body : envelopeOf(body);
+      for (const [index, { event }] of decoded.entries()) {
+        if (event.kind === 'dropped' || event.kind === 'rejected') continue;
+        const possible = differences(tokenNumbers(envelope[index]));
+        for (const [name, value] of Object.entries(event.fields)) {
+          if (!name.endsWith('_tokens') || value === null) continue;
+          counted += 1;
+          expect(possible, `${name} = ${value}`).toContain(value);
+          expect(value).toBeGreaterThanOrEqual(0);
+        }
+      }
+    }),
+    { seed, numRuns: 3_000 },
+  );
+  expect(counted).toBeGreaterThan(1_000);
+});
+
+function envelopeOf(body: unknown): unknown[] {
+  const records = Object.entries(body ?? {}).find(([name]) => name.toLowerCase() === 'records')?.[1] as unknown;
+  return Array.isArray(records) ? records : [body];
+}
+
+const canary = 'CANARY7f3a';
+
+/** Puts the canary wherever a gateway logs what a caller said: addresses, headers, bodies, messages, errors. */
+function withSecrets(json: unknown): unknown {
+  if (Array.isArray(json)) return json.map(withSecrets);
+  if (typeof json !== 'object' || json === null) return json;
+  const entries = Object.entries(json).map(([name, value]): [string, unknown] => {
+    if (/url$/i.test(name))
+      return [name, `${String(value).split('?')[0]}?api-key=${canary}&a=${'x'.repeat(2_000)}#${canary}`];
+    if (name.toLowerCase() === 'properties' && typeof value === 'object')
+      return [name, withSecrets({ ...value, ...secrets })];
+    if (/^(lasterror|usage)$/i.test(name) && typeof value === 'object' && value !== null)
+      return [name, { ...(withSecrets(value) as object), message: canary, path: canary, prompt: canary }];
+    return [name, withSecrets(value)];
+  });
+  return Object.fromEntries(entries);
+}
+
+const secrets = {
+  requestHeaders: { authorization: canary },
+  responseHeaders: { [canary]: canary },
+  requestBody: canary,
+  responseBody: canary,
+  backendRequestBody: canary,
+  backendResponseBody: canary,
+  traceRecords: [{ a: canary }],
+  backendRequestHeaders: { k: canary },
+  backendResponseHeaders: { k: canary },
+  errors: [{ message: canary }],
+  requestMessages: canary,
+  responseMessages: [{ content: canary }],
+  callerIpAddress: canary,
+};
+
+test('no secret reaches a column: keys in addresses, headers, bodies and messages stay outside, but for the bytes of a rejected record', () => {
+  const at = contentColumns.indexOf('body');
+  let understood = 0;
+  const check = (body: unknown): void => {
+    for (const row of messageRows(messageAt(7, JSON.stringify(body) ?? 'null')).rows) {
+      const values = JSON.parse(`[${row.content}]`) as unknown[];
+      if (row.kind === 'rejected') values[at] = '';
+      else understood += 1;
+      expect(JSON.stringify(values)).not.toContain(canary);
+    }
+  };
+  for (const body of fixtures().flatMap((fixture) => fixture.messages)) check(withSecrets(body));
+  expect(understood).toBeGreaterThan(40);
+  fc.assert(
+    fc.property(mutated, (body) => check(withSecrets(body))),
+    { seed, numRuns: 1_500 },
+  );
+});

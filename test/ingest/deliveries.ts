@@ -1,0 +1,116 @@
+import { expect } from 'vitest';
+import type { Database } from '#clickhouse/client.ts';
+import { calls } from '#clickhouse/tables.ts';
+import { present } from '#common/assert.ts';
+import { merge, type Merged } from './merge.ts';
+import { line, timedEvents, type CallRecord, type Placed } from './records.ts';
+
+/** A record that waits to be delivered by some stream. */
+export type Waiting = CallRecord & { readonly call_id: string; readonly stream: string };
+
+/** What has been inserted into `events`, kept beside the database to be merged by hand. */
+export class Delivered {
+  readonly #db: Database;
+  readonly #byCall = new Map<string, Placed[]>();
+  readonly #next = new Map<string, number>();
+
+  constructor(db: Database) {
+    this.#db = db;
+  }
+
+  /** Inserts records in one batch, each at the end of its stream. Returns the range that each stream grew by. */
+  async insert(records: readonly Waiting[], inserted_at: number): Promise<Range[]> {
+    const before = new Map(records.map(({ stream }) => [stream, this.last(stream)]));
+    const placed = records.map((record): Placed => {
+      const sequence_number = this.last(record.stream) + 1;
+      this.#next.set(record.stream, sequence_number + 1);
+      return { ...record, sequence_number, inserted_at };
+    });
+    // One part per day and batch, as ingest inserts.
+    for (const day of Map.groupBy(placed, ({ enqueued_at }) => Math.floor(enqueued_at / 86_400_000)).values())
+      await this.#db.insert(timedEvents, day.map(line).join('\n'));
+    for (const record of placed) this.#of(record.call_id).push(record);
+    return [...before].map(([stream, after]) => ({ stream, after, through: this.last(stream) }));
+  }
+
+  /** The position of a stream's last message; -1 when it has none. */
+  last(stream: string): number {
+    return (this.#next.get(stream) ?? 0) - 1;
+  }
+
+  records(): Placed[] {
+    return [...this.#byCall.values()].flat();
+  }
+
+  /** Every call as it must be shown, given which waiting calls a sweep has shown. */
+  expected(isShown: (records: readonly Placed[]) => boolean = () => false): Map<string, Merged> {
+    const merged = [...this.#byCall].flatMap(([call_id, records]) => {
+      const row = merge(records, isShown(records));
+      return row === null ? [] : [[call_id, row] as const];
+    });
+    return new Map(merged);
+  }
+
+  #of(call_id: string): Placed[] {
+    const records = this.#byCall.get(call_id) ?? [];
+    this.#byCall.set(call_id, records);
+    return records;
+  }
+}
+
+export type Range = { readonly stream: string; readonly after: number; readonly through: number };
+
+/** The live rows of `calls` by call, in the writing of `merge`. Two live rows of one call fail here. */
+export async function shown(db: Database): Promise<Map<string, Merged>> {
+  const rows = await db.query<Merged>('SELECT * EXCEPT (is_deleted) FROM calls FINAL');
+  const found = new Map<string, Merged>();
+  for (const row of rows) {
+    const call_id = String(row['call_id']);
+    expect(found.has(call_id), `${call_id} has two live rows`).toBe(false);
+    const instants = ['started_at', 'last_enqueued_at'].map((name) => [
+      name,
+      String(row[name]).replace('T', ' ').replace('Z', ''),
+    ]);
+    found.set(call_id, { ...row, ...Object.fromEntries(instants) });
+  }
+  expect(Object.keys(calls.columns)).toContain('usage_disagrees');
+  return found;
+}
+
+/** Compares the table with the merge by hand; a difference names the call and the records that it came from. */
+export function expectEqual(found: Map<string, Merged>, expected: Map<string, Merged>, delivered: Delivered): void {
+  const ids = new Set([...found.keys(), ...expected.keys()]);
+  for (const call_id of ids) {
+    const row = found.get(call_id);
+    const wanted = expected.get(call_id);
+    if (row !== undefined && wanted !== undefined && sameRow(row, wanted)) continue;
+    const records = delivered.records().filter((record) => record.call_id === call_id);
+    expect({ call_id, row }, JSON.stringify(records)).toEqual({ call_id, row: wanted });
+  }
+  expect(found.size).toBe(expected.size);
+}
+
+function sameRow(a: Merged, b: Merged): boolean {
+  const names = Object.keys(a);
+  return (
+    names.length === Object.keys(b).length && names.every((name) => JSON.stringify(a[name]) === JSON.stringify(b[name]))
+  );
+}
+
+/** All orders of a list. */
+export function permutations<T>(items: readonly T[]): T[][] {
+  if (items.length < 2) return [[...items]];
+  return items.flatMap((item, index) => permutations(items.toSpliced(index, 1)).map((rest) => [item].concat(rest)));
+}
+
+/** A list in another order; `random` gives numbers in [0, 1). */
+export function shuffled<T>(items: readonly T[], random: () => number): T[] {
+  const list = [...items];
+  for (let i = list.length - 1; i > 0; i -= 1) {
+    const j = Math.floor(random() * (i + 1));
+    const moved = present(list[i], 'an index within the list');
+    list[i] = present(list[j], 'an index within the list');
+    list[j] = moved;
+  }
+  return list;
+}
