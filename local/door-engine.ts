@@ -1,15 +1,16 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { messageOf } from '#common/environment.ts';
 
 /** A native connection: its settings, parameters and unread output are its own, the data is the process's. */
 export type Connection = { readonly connection: unique symbol };
-export type Cursor = { readonly cursor: unique symbol };
-export type Answer = { readonly bytes: Uint8Array; readonly rowsRead: number; readonly bytesRead: number };
-export type Written = { readonly rowsWritten: number; readonly bytesWritten: number };
+type Cursor = { readonly cursor: unique symbol };
+type Answer = { readonly bytes: Uint8Array; readonly rowsRead: number; readonly bytesRead: number };
+type Written = { readonly rowsWritten: number; readonly bytesWritten: number };
 /** What the engine's parser says. Classes: 0 reads, 1 writes, 2 writes outside databases, 3 controls, 4 not understood. */
-export type Analysis = { readonly statementCount: number; readonly queryClass: number };
+type Analysis = { readonly statementCount: number; readonly queryClass: number };
 
 /**
  * The functions of the addon that the door uses. The package's `Session` is not used: it keeps its connections open
@@ -56,6 +57,16 @@ export async function ask(engine: Engine, connection: Connection, sql: string): 
   return lines.filter((line) => line !== '').map((line) => JSON.parse(line) as unknown[]);
 }
 
+/** A text as a literal of SQL. */
+export function literal(text: string): string {
+  return `'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'").replaceAll('\0', '\\0')}'`;
+}
+
+/** Where the data of running INSERTs lies. */
+export function loadsOf(directory: string): string {
+  return join(directory, 'door-loads');
+}
+
 /**
  * Opens the directory for this process and keeps it open as long as the connection. Fails when another process has
  * it. The database `default` becomes an ordinary one: the engine's own shows every file of the machine as a table.
@@ -64,18 +75,46 @@ export async function openDirectory(engine: Engine, directory: string, memoryByt
   mkdirSync(directory, { recursive: true });
   const configuration = join(directory, 'door.xml');
   writeFileSync(configuration, configurationText(memoryBytes));
-  const connection = engine.CreateConnection(directory, [`--config-file=${configuration}`]);
-  if (connection === null) throw new Error(`the engine did not open ${directory}`);
-  const [row] = await ask(engine, connection, "SELECT engine FROM system.databases WHERE name = 'default'");
-  if (row?.[0] !== 'Atomic') {
-    await ask(engine, connection, 'DETACH DATABASE IF EXISTS default');
-    try {
-      await ask(engine, connection, 'ATTACH DATABASE default');
-    } catch {
-      await ask(engine, connection, 'CREATE DATABASE default ENGINE = Atomic');
-    }
-  }
+  const connection = takeDirectory(engine, directory, configuration);
+  // Only now is the directory this process's own. What lies there, a killed process had not yet inserted.
+  rmSync(loadsOf(directory), { recursive: true, force: true });
+  mkdirSync(loadsOf(directory));
+  await replaceDefaultDatabase(engine, connection, join(directory, 'metadata'));
   return connection;
+}
+
+function takeDirectory(engine: Engine, directory: string, configuration: string): Connection {
+  let reason = 'no connection';
+  try {
+    const connection = engine.CreateConnection(directory, [`--config-file=${configuration}`]);
+    if (connection !== null) return connection;
+  } catch (error) {
+    reason = messageOf(error);
+  }
+  throw new Error(
+    `the embedded engine cannot open ${directory}. Remedy: end the other process that uses it, or choose another ` +
+      `directory; one process has one directory, and one directory one process. (${reason})`,
+  );
+}
+
+/** Puts an ordinary database on disk in the place of the one that the engine makes at each start. */
+async function replaceDefaultDatabase(engine: Engine, connection: Connection, metadata: string): Promise<void> {
+  await ask(engine, connection, 'DETACH DATABASE IF EXISTS default');
+  try {
+    await ask(engine, connection, 'ATTACH DATABASE default');
+  } catch (error) {
+    const tables = join(metadata, 'default');
+    if (existsSync(tables) && readdirSync(tables).length > 0) {
+      throw new Error(
+        `the tables of the database default in ${metadata} cannot be attached. Remedy: restore the directory from a ` +
+          `copy, or choose another one; the door opens only what it made itself. (${messageOf(error)})`,
+        { cause: error },
+      );
+    }
+    // The engine cannot attach it again while it has no table, so there is nothing that a new one would lose.
+    for (const name of ['default.sql', 'default.sql.tmp']) rmSync(join(metadata, name), { force: true });
+    await ask(engine, connection, 'CREATE DATABASE default ENGINE = Atomic');
+  }
 }
 
 /** What the engine takes from a file only. Every part is synced, because an answered insert must survive a power cut. */

@@ -4,6 +4,10 @@ import { ask, type Connection, type Engine } from './door-engine.ts';
 export type TableFunctions = { readonly open: ReadonlySet<string>; readonly closed: ReadonlySet<string> };
 
 const stacked = 'Code: 62. DB::Exception: Syntax error: Multi-statements are not allowed. (SYNTAX_ERROR)';
+const dropsDefault = /^\s*(?:DROP|DETACH|RENAME)\s+(?:DATABASE|SCHEMA)\s+(?:IF\s+EXISTS\s+)?[`"]?default\b/i;
+const needed =
+  'Code: 48. DB::Exception: The database default must stay: each connection of the embedded engine begins in it. ' +
+  '(NOT_IMPLEMENTED)';
 const writing = 'Code: 164. DB::Exception: default: Cannot execute query in readonly mode. (READONLY)';
 
 /**
@@ -20,7 +24,7 @@ export async function refusal(
 ): Promise<string | undefined> {
   const { statementCount, queryClass } = await engine.DurableClassifyAsync(connection, judged);
   if (statementCount > 1) return stacked;
-  if (readonly === 0) return undefined;
+  if (readonly === 0) return dropsDefault.test(judged) ? needed : undefined;
   // Class 4 is not understood: what does not parse fails in the next line with the message of the parser.
   if (queryClass !== 0 && queryClass !== 4) return writing;
   const tree = await ask(engine, connection, `EXPLAIN AST ${judged}`);

@@ -166,7 +166,7 @@ class Place {
   start(job: Job): void {
     this.#isRunning = true;
     const { statement } = job;
-    this.#worker.postMessage({ kind: 'run', job }, statement.kind === 'insert' ? [statement.data.buffer] : []);
+    this.#worker.postMessage({ kind: 'run', job }, statement.kind === 'load' ? [statement.data.buffer] : []);
   }
 
   post(message: ToWorker): void {

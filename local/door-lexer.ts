@@ -5,6 +5,7 @@
 export type Token = {
   readonly kind: 'word' | 'quoted' | 'text' | 'sign';
   readonly text: string;
+  readonly start: number;
   readonly end: number;
   /** How many brackets of any sort are open around it. */
   readonly depth: number;
@@ -30,19 +31,21 @@ export function* tokens(sql: string): Generator<Token, void> {
     const character = sql[at] as string;
     const heredoc = character === '$' ? heredocEnd(sql, at) : undefined;
     if (heredoc !== undefined) {
-      yield { kind: 'text', text: '', end: (at = heredoc), depth };
+      yield { kind: 'text', text: '', start: at, end: heredoc, depth };
+      at = heredoc;
     } else if (character === "'" || character === '"' || character === '`') {
       const end = quoteEnd(sql, at, character);
-      yield { kind: character === "'" ? 'text' : 'quoted', text: sql.slice(at + 1, end - 1), end, depth };
+      yield { kind: character === "'" ? 'text' : 'quoted', text: sql.slice(at + 1, end - 1), start: at, end, depth };
       at = end;
     } else if (wordCharacter.test(character)) {
       let end = at + 1;
       while (end < sql.length && wordCharacter.test(sql[end] as string)) end += 1;
-      yield { kind: 'word', text: sql.slice(at, end), end, depth };
+      yield { kind: 'word', text: sql.slice(at, end), start: at, end, depth };
       at = end;
     } else {
       if (')]}'.includes(character)) depth -= 1;
-      yield { kind: 'sign', text: character, end: ++at, depth };
+      yield { kind: 'sign', text: character, start: at, end: at + 1, depth };
+      at += 1;
       if ('([{'.includes(character)) depth += 1;
     }
   }

@@ -16,8 +16,11 @@ const encodings = Object.keys(compressors) as Encoding[];
 
 /** A server cuts the message of a late failure, too: it must arrive in one piece. */
 const lateMessageBytesMax = 16_384;
-/** How long a client may take to read that its answer failed before the connection is cut. */
-const cutAfterMs = 200;
+/** How long a client may take to read the mark; one that understands it closes at once. */
+const cutAfterMs = 1_000;
+
+/** What all compressors of Node have beyond a transform. */
+type Flushable = { flush(done: () => void): void };
 
 /** The encoding of an answer, from a request's Accept-Encoding; undefined for none. */
 export function chooseEncoding(accepted: string | undefined): Encoding | undefined {
@@ -72,7 +75,7 @@ export class Outgoing {
       body.write(mark);
     } else {
       compressor.write(mark);
-      (compressor as unknown as { flush(): void }).flush();
+      await new Promise<void>((done) => (compressor as unknown as Flushable).flush(done));
     }
     const timer = setTimeout(() => body.destroy(), cutAfterMs);
     await closed;

@@ -1,6 +1,7 @@
 import { createHash, randomUUID, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { readBody } from './door-body.ts';
+import { literal } from './door-engine.ts';
 import { DoorError } from './door-error.ts';
 import { readStatement, StatementError, type Statement } from './door-statement.ts';
 
@@ -19,6 +20,8 @@ export type Ask = {
   readonly progressMs: number | undefined;
   readonly acceptsEncodings: string | undefined;
   readonly extremes: boolean;
+  /** The version of the protocol that the client reads Native in; 0 if it says nothing. */
+  readonly protocol: number;
 };
 
 /** Parameters of the URL which are no settings. */
@@ -32,6 +35,8 @@ const refused: Readonly<Record<string, string>> = {
   compress: "ClickHouse's own block compression is not spoken here: use enable_http_compression and Accept-Encoding",
   decompress: "ClickHouse's own block compression is not spoken here: use Content-Encoding",
 };
+/** In characters; the engine counts bytes and stops at 256 KiB. */
+const longStatement = 65_536;
 const settingName = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
 /** Proves who asks, before anything of the request is read. Throws the failure that a server gives. */
@@ -89,6 +94,7 @@ export async function readAsk(
     body.bytes,
   );
   const settings = new Map(Object.entries(options.settings));
+  const protocol = Number(field('client_protocol_version') ?? 0) || 0;
   for (const [name, value] of fields) {
     if (notSettings.has(name) || name in refused || name.startsWith('param_')) continue;
     settings.set(name, value);
@@ -108,6 +114,7 @@ export async function readAsk(
       : undefined,
     acceptsEncodings: isOn(field('enable_http_compression')) ? headerOf(request, 'accept-encoding') : undefined,
     extremes: isOn(field('extremes')),
+    protocol,
   };
 }
 
@@ -139,11 +146,10 @@ function setupOf(database: string | undefined, entries: ReadonlyArray<readonly [
     return `${name} = ${literal(value)}`;
   });
   const use = database === undefined || database === '' ? [] : [`USE ${identifier(database)}`];
-  return [...use, `SET ${assignments.join(', ')}`];
-}
-
-function literal(value: string): string {
-  return `'${value.replaceAll('\\', '\\\\').replaceAll("'", "\\'").replaceAll('\0', '\\0')}'`;
+  const set = `SET ${assignments.join(', ')}`;
+  // A long list as a parameter makes the SET longer than the engine reads by default.
+  const longer = set.length > longStatement ? ['SET max_query_size = 1073741824'] : [];
+  return [...longer, ...use, set];
 }
 
 function identifier(name: string): string {

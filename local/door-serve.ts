@@ -111,14 +111,22 @@ function servePath(path: string, response: ServerResponse): void {
 
 function prepare(desk: Desk, ask: Ask): { job: Job; head: Head } {
   const { statement } = ask;
-  const asked = (statement.kind === 'other' ? statement.format : undefined) ?? ask.defaultFormat ?? 'TabSeparated';
+  const asked = (statement.kind === 'text' ? statement.format : undefined) ?? ask.defaultFormat ?? 'TabSeparated';
   const known = desk.catalogue.formats.get(asked.toLowerCase());
   const format = known?.name ?? asked;
-  const hasEnvelope = !streamsRows(format) || ask.extremes || (statement.kind === 'other' && statement.hasTotals);
+  const hasEnvelope = !streamsRows(format) || ask.extremes || (statement.kind === 'text' && statement.hasTotals);
   const streams = isReading(statement) && !hasEnvelope;
   const bound = isReading(statement) && hasEnvelope ? [`SET max_result_bytes = ${wholeBytesMax}`] : [];
   return {
-    job: { id: ask.jobId, setup: [...bound, ...ask.setup], statement, readonly: ask.readonly, format, streams },
+    job: {
+      id: ask.jobId,
+      setup: [...bound, ...ask.setup],
+      statement,
+      readonly: ask.readonly,
+      format,
+      streams,
+      protocol: ask.protocol,
+    },
     head: {
       format,
       contentType: known?.contentType ?? 'text/plain; charset=UTF-8',
@@ -163,7 +171,7 @@ async function pass(first: Start['chunks'], rest: Chunks, outgoing: Outgoing): P
 
 /** The engine answers OK to rows that it could not write, so none are taken when the disk is nearly full. */
 async function refuseWithoutSpace(desk: Desk, statement: Statement): Promise<void> {
-  if (statement.kind === 'other' && !growing.has(statement.verb)) return;
+  if (statement.kind === 'text' && !growing.has(statement.verb)) return;
   const { bavail, bsize } = await statfs(desk.dataDirectory);
   const free = bavail * bsize;
   if (free >= desk.minimumFreeBytes) return;

@@ -1,26 +1,31 @@
 import { tokens, type Token } from './door-lexer.ts';
 
-/** A statement as the engine takes it. Which statements are allowed is decided in the engine, from `judged`. */
+/**
+ * A statement as the engine takes it. A `load` is an INSERT whose data was cut off it: the engine must never read
+ * data as text of a statement, because there it ends the data at a blank line and runs what follows as SQL.
+ */
 export type Statement =
   | {
-      readonly kind: 'insert';
-      /** What the engine's parser judges: the statement without its data, or all of it where no data can be told apart. */
-      readonly judged: string;
-      readonly prefix: string;
+      readonly kind: 'load';
+      /** `INSERT INTO … (…)` */
+      readonly target: string;
+      /** Its SETTINGS clause, or nothing. */
+      readonly settings: string;
+      readonly format: string;
       readonly data: Uint8Array<ArrayBuffer>;
     }
   | {
-      readonly kind: 'other';
+      readonly kind: 'text';
+      readonly sql: string;
       /** The first word, in upper case. */
       readonly verb: string;
-      readonly judged: string;
       /** The FORMAT clause, if it has one. */
       readonly format: string | undefined;
-      /** Totals and extremes come after the rows and can only be formatted with them. */
+      /** Totals and extremes come after the rows and can only be formatted together with them. */
       readonly hasTotals: boolean;
     };
 
-/** A request that is none, in words for its sender. */
+/** A request that holds no statement, in words for its sender. */
 export class StatementError extends Error {
   override name = 'StatementError';
 }
@@ -31,65 +36,71 @@ const reading = new Set(['SELECT', 'WITH', 'SHOW', 'EXPLAIN', 'DESCRIBE', 'DESC'
 
 /** Whether the statement only reads, as far as its first word tells: this divides the lane, nothing else. */
 export function isReading(statement: Statement): boolean {
-  return statement.kind === 'other' && reading.has(statement.verb);
+  return statement.kind === 'text' && (reading.has(statement.verb) || statement.verb === '');
 }
 
 /** The statement in a request: `query` of the URL, a line break, and the body, as ClickHouse joins them. */
 export function readStatement(query: string, body: Uint8Array<ArrayBuffer>): Statement {
   // Latin-1 keeps one character per byte, so that places in the text are places in the body, whatever the data is.
   const head = query === '' ? latin1(body.subarray(0, headBytes)) : query;
-  const found = scan(head);
-  if (found.file)
-    throw new StatementError('Files of the server cannot be read or written through HTTP (INFILE, OUTFILE)');
-  if (found.verb !== 'INSERT') return readOther(query, body);
-  if (found.dataAt === undefined) {
-    const whole = join(query, body);
-    return { kind: 'insert', judged: latin1(whole), prefix: '', data: whole };
-  }
-  if (query !== '') return { kind: 'insert', judged: query.slice(0, found.dataAt), prefix: query, data: body };
-  return { kind: 'insert', judged: strict(body.subarray(0, found.dataAt)), prefix: '', data: body };
+  const parts = insertParts(head);
+  if (parts === undefined) return readText(utf8(join(query, body)));
+  const piece = (from: number, to: number): string =>
+    query === '' ? utf8(body.subarray(from, to)) : query.slice(from, to);
+  return {
+    kind: 'load',
+    target: piece(0, parts.targetEnd),
+    settings: piece(parts.targetEnd, parts.settingsEnd),
+    format: parts.format,
+    data: query === '' ? body.slice(parts.dataStart) : join(query.slice(parts.dataStart), body),
+  };
 }
 
-type Scan = { verb: string; dataAt: number | undefined; file: boolean };
+type InsertParts = { targetEnd: number; settingsEnd: number; format: string; dataStart: number };
 
-/** The first word, and for an INSERT that takes data after `FORMAT name` the place where the data may begin. */
-function scan(head: string): Scan {
-  let verb = '';
+/** Where an INSERT with `FORMAT name` and data has its parts; undefined for all other statements. */
+function insertParts(head: string): InsertParts | undefined {
   let before: Token | undefined;
-  let couldTakeData = true;
+  let settingsStart: number | undefined;
+  let formatStart: number | undefined;
   for (const token of tokens(head)) {
     const word = token.kind === 'word' ? token.text.toUpperCase() : '';
-    if (verb === '') {
-      verb = word;
-      if (word === '' && token.text !== '(') return { verb, dataAt: undefined, file: false };
+    if (before === undefined && word !== 'INSERT') return undefined;
+    if (formatStart !== undefined) {
+      if (token.kind !== 'word') return undefined;
+      const blank = /^[ \t\f]*\r?\n?/.exec(head.slice(token.end))?.[0].length ?? 0;
+      const targetEnd = settingsStart ?? formatStart;
+      return { targetEnd, settingsEnd: formatStart, format: token.text, dataStart: token.end + blank };
     }
-    const previous = before?.kind === 'word' ? before.text.toUpperCase() : '';
-    if ((previous === 'INTO' && word === 'OUTFILE') || (previous === 'FROM' && word === 'INFILE')) {
-      return { verb, dataAt: undefined, file: true };
-    }
-    if (verb === 'INSERT') {
-      if (word === 'SELECT' || word === 'WITH' || word === 'VALUES') couldTakeData = false;
-      if (!couldTakeData && word === 'VALUES') return { verb, dataAt: undefined, file: false };
-      if (couldTakeData && previous === 'FORMAT' && token.depth === 0 && token.kind === 'word') {
-        return { verb, dataAt: token.end, file: false };
-      }
+    if (token.depth === 0 && !isNamePosition(before)) {
+      if (['SELECT', 'WITH', 'VALUES', 'FROM', 'WATCH', 'EXPLAIN'].includes(word)) return undefined;
+      if (word === 'SETTINGS') settingsStart ??= token.start;
+      if (word === 'FORMAT') formatStart = token.start;
     }
     before = token;
   }
-  return { verb, dataAt: undefined, file: false };
+  return undefined;
 }
 
-function readOther(query: string, body: Uint8Array<ArrayBuffer>): Statement {
-  const sql = strict(join(query, body));
+/** Whether a name of a table must follow, which may look like a keyword. */
+function isNamePosition(before: Token | undefined): boolean {
+  return before?.text === '.' || (before?.kind === 'word' && /^(INTO|TABLE|FUNCTION)$/i.test(before.text));
+}
+
+function readText(sql: string): Statement {
   let verb = '';
   let format: string | undefined;
+  let before = '';
   let awaitsFormat = false;
   let inSettings = false;
   let hasTotals = false;
+  let isEmpty = true;
   for (const token of tokens(sql)) {
     const word = token.kind === 'word' ? token.text.toUpperCase() : '';
+    isEmpty &&= token.text === ';';
     if (verb === '') verb = word;
     if (word === 'TOTALS' || word === 'EXTREMES') hasTotals = true;
+    if ((before === 'INTO' && word === 'OUTFILE') || (before === 'FROM' && word === 'INFILE')) throw noFiles();
     if (awaitsFormat && (token.kind === 'word' || token.kind === 'quoted')) {
       format = token.text;
       inSettings = false;
@@ -99,16 +110,22 @@ function readOther(query: string, body: Uint8Array<ArrayBuffer>): Statement {
       else format = undefined;
     }
     awaitsFormat = word === 'FORMAT' && token.depth === 0;
+    before = word;
   }
-  return { kind: 'other', verb, judged: sql, format, hasTotals };
+  if (isEmpty) throw new StatementError('Syntax error: Empty query');
+  return { kind: 'text', verb, sql, format, hasTotals };
 }
 
-function join(query: string, body: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
-  if (query === '') return body;
-  const front = new TextEncoder().encode(body.length === 0 ? query : `${query}\n`);
-  const whole = new Uint8Array(front.length + body.length);
-  whole.set(front);
-  whole.set(body, front.length);
+function noFiles(): StatementError {
+  return new StatementError('Files of the server cannot be read or written through HTTP (INFILE, OUTFILE)');
+}
+
+function join(front: string, body: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+  if (front === '') return body;
+  const bytes = new TextEncoder().encode(body.length === 0 ? front : `${front}\n`);
+  const whole = new Uint8Array(bytes.length + body.length);
+  whole.set(bytes);
+  whole.set(body, bytes.length);
   return whole;
 }
 
@@ -116,8 +133,8 @@ function latin1(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
 }
 
-/** The engine takes text, so bytes that are none are refused instead of changed. */
-function strict(bytes: Uint8Array): string {
+/** The engine takes statements as text, so bytes that are none are refused instead of changed. */
+function utf8(bytes: Uint8Array): string {
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch {

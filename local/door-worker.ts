@@ -1,8 +1,11 @@
+import { rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
 import { present } from '#common/assert.ts';
-import { loadEngine, type Connection, type Engine } from './door-engine.ts';
+import { literal, loadEngine, loadsOf, type Connection, type Engine } from './door-engine.ts';
 import { refusal, type TableFunctions } from './door-guard.ts';
 import { headerLength } from './door-header.ts';
+import { toProtocol } from './door-native.ts';
 import type { Statement } from './door-statement.ts';
 
 /** One request, prepared: SQL texts of the door's making, and the statement of the sender. */
@@ -16,6 +19,8 @@ export type Job = {
   readonly format: string;
   /** Whether chunks of this format may be joined; else the engine formats the whole answer at once. */
   readonly streams: boolean;
+  /** The protocol version that the client reads Native in. */
+  readonly protocol: number;
 };
 
 export type ToWorker =
@@ -94,55 +99,78 @@ class JobRunner {
     const engine = this.#engine;
     const { statement, readonly } = job;
     for (const sql of job.setup) await engine.QueryAsyncConnection(connection, sql, 'Null');
-    const refused = await refusal(engine, connection, statement.judged, readonly, this.#settings.tableFunctions);
+    const file = join(loadsOf(this.#settings.directory), job.id);
+    const sql = statement.kind === 'load' ? loading(statement, file) : statement.sql;
+    const refused = await refusal(engine, connection, sql, readonly, this.#settings.tableFunctions);
     if (refused !== undefined) throw new Error(refused);
     if (readonly > 0) await engine.QueryAsyncConnection(connection, `SET readonly = ${readonly}`, 'Null');
     if (this.#cancelled) return nothing;
-    if (statement.kind === 'insert') {
-      const written = await engine.InsertRawAsyncConnection(connection, statement.prefix, statement.data, false);
-      return { ...nothing, writtenRows: written.rowsWritten, writtenBytes: written.bytesWritten };
-    }
-    if (job.streams && (await this.#stream(connection, statement.judged, job.format))) return nothing;
-    const answer = await engine.QueryAsyncConnection(connection, statement.judged, job.format);
-    this.#sendChunk(answer.bytes);
+    if (statement.kind === 'load') return withFile(file, statement.data, () => this.#insert(connection, sql));
+    if (statement.verb === 'INSERT') return this.#insert(connection, sql);
+    if (job.streams && (await this.#stream(connection, sql, job))) return nothing;
+    const answer = await engine.QueryAsyncConnection(connection, sql, job.format);
+    this.#sendChunk(answer.bytes, job);
     return { ...nothing, readRows: answer.rowsRead, readBytes: answer.bytesRead };
   }
 
+  async #insert(connection: Connection, sql: string): Promise<Counts> {
+    // Of the engine's calls only the one for raw inserts counts what was written; here it has no data of its own.
+    const written = await this.#engine.InsertRawAsyncConnection(connection, sql, new Uint8Array(0), false);
+    return { ...nothing, writtenRows: written.rowsWritten, writtenBytes: written.bytesWritten };
+  }
+
   /** False if the engine cannot stream this sort of statement; then it has not begun either. */
-  async #stream(connection: Connection, sql: string, format: string): Promise<boolean> {
+  async #stream(connection: Connection, sql: string, job: Job): Promise<boolean> {
     const engine = this.#engine;
     let cursor;
     try {
-      cursor = engine.StreamQuery(connection, sql, format);
+      cursor = engine.StreamQuery(connection, sql, job.format);
     } catch (error) {
       if (error instanceof Error && error.message.includes('Streaming query is not supported')) return false;
       throw error;
     }
     let header: Uint8Array | undefined;
-    for (;;) {
-      // A cursor that ended or failed has let go of its query; only one that is left early must be cancelled.
-      const fetched = await engine.StreamFetch(cursor);
-      if (fetched.done) return true;
-      if (header === undefined) {
-        header = fetched.bytes.slice(0, headerLength(format, fetched.bytes));
-        this.#sendChunk(fetched.bytes);
-      } else {
-        this.#sendChunk(withoutHeader(fetched.bytes, header));
+    let isFirst = true;
+    // A cursor that ended or failed has let go of its query; only one that is left early must be cancelled.
+    let isOpen = true;
+    try {
+      for (;;) {
+        isOpen = false;
+        const fetched = await engine.StreamFetch(cursor);
+        if (fetched.done) return true;
+        isOpen = true;
+        header ??= fetched.bytes.slice(0, headerLength(job.format, fetched.bytes));
+        this.#sendChunk(isFirst ? fetched.bytes : withoutHeader(fetched.bytes, header), job);
+        isFirst = false;
+        while (this.#ahead >= chunksAhead && !this.#cancelled) await new Promise<void>((wake) => (this.#wake = wake));
+        if (this.#cancelled) return true;
       }
-      while (this.#ahead >= chunksAhead && !this.#cancelled) await new Promise<void>((wake) => (this.#wake = wake));
-      if (this.#cancelled) {
-        engine.StreamCancel(cursor);
-        return true;
-      }
+    } finally {
+      if (isOpen) engine.StreamCancel(cursor);
     }
   }
 
-  #sendChunk(bytes: Uint8Array): void {
+  #sendChunk(bytes: Uint8Array, job: Job): void {
     if (bytes.length === 0) return;
     // A copy: the engine's memory must not leave this thread.
-    const copy = new Uint8Array(bytes);
+    const copy = new Uint8Array(job.format === 'Native' ? toProtocol(bytes, job.protocol) : bytes);
     this.#ahead += 1;
     this.#send({ kind: 'chunk', bytes: copy }, [copy.buffer]);
+  }
+}
+
+/** The statement that reads its data from a file, and nowhere from its own text. */
+function loading({ target, settings, format }: Statement & { kind: 'load' }, file: string): string {
+  return `${target}\nFROM INFILE ${literal(file)} COMPRESSION 'none'\n${settings}\nFORMAT ${format}`;
+}
+
+/** Gives data to the engine as a file, which is also its fastest way to take it. */
+async function withFile<T>(file: string, data: Uint8Array, use: () => Promise<T>): Promise<T> {
+  try {
+    writeFileSync(file, data);
+    return await use();
+  } finally {
+    rmSync(file, { force: true });
   }
 }
 

@@ -2,9 +2,8 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { totalmem } from 'node:os';
 import { resolve } from 'node:path';
-import { messageOf } from '#common/environment.ts';
 import { readCatalogue } from './door-catalogue.ts';
-import { loadEngine, openDirectory, type Connection, type Engine } from './door-engine.ts';
+import { loadEngine, openDirectory } from './door-engine.ts';
 import { Lane } from './door-lane.ts';
 import { serve } from './door-serve.ts';
 import { Watch } from './door-watch.ts';
@@ -51,7 +50,8 @@ export async function openDoor(options: DoorOptions): Promise<Door> {
   const dataDirectory = resolve(options.dataDirectory);
   const memoryBytes = options.memoryBytes ?? Math.floor(machineMemory() * 0.6);
   const engine = loadEngine();
-  const anchor = await openAnchor(engine, dataDirectory, memoryBytes);
+  // This connection keeps the directory open while no request does.
+  const anchor = await openDirectory(engine, dataDirectory, memoryBytes);
   const catalogue = await readCatalogue(engine, anchor);
   const watch = new Watch(engine, anchor);
   const lane = new Lane({
@@ -90,19 +90,6 @@ export async function openDoor(options: DoorOptions): Promise<Door> {
   const close = (): Promise<void> =>
     (closing ??= closeAll(server, lane, watch).then(() => engine.CloseConnection(anchor)));
   return { url: `http://127.0.0.1:${port}`, port, close };
-}
-
-/** The connection that keeps the directory open while no request does. */
-async function openAnchor(engine: Engine, directory: string, memoryBytes: number): Promise<Connection> {
-  try {
-    return await openDirectory(engine, directory, memoryBytes);
-  } catch (error) {
-    throw new Error(
-      `the embedded engine cannot open ${directory}. Remedy: end the other process that uses it, or choose another ` +
-        `directory; one process has one directory, one directory one process. (${messageOf(error)})`,
-      { cause: error },
-    );
-  }
 }
 
 /** A container may have less memory than its machine. */

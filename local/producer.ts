@@ -23,20 +23,21 @@ export async function replayTrace(options: {
   readonly signal: AbortSignal;
   readonly onProgress: (sent: number, of: number) => void;
 }): Promise<Replay> {
-  let plan = await readPlan(options.planFile, options.seed);
+  const { seed, endsAtMs, ...plan } = await readPlan(options.planFile, options.seed);
+  let sent = plan.sent;
   const client = new EventHubProducerClient(options.connectionString, options.hub);
   try {
     const partitions = await client.getPartitionIds();
     const trace = await readTrace();
-    const messages = trafficMessages(trace, { ...plan, partitionCount: partitions.length });
-    while (plan.sent < messages.length && !options.signal.aborted) {
-      const chunk = messages.slice(plan.sent, plan.sent + chunkMessages);
+    const messages = trafficMessages(trace, { seed, endsAtMs, partitionCount: partitions.length });
+    while (sent < messages.length && !options.signal.aborted) {
+      const chunk = messages.slice(sent, sent + chunkMessages);
       await send(client, partitions, chunk);
-      plan = { ...plan, sent: plan.sent + chunk.length };
-      await writePlan(options.planFile, plan);
-      options.onProgress(plan.sent, messages.length);
+      sent += chunk.length;
+      await writePlan(options.planFile, { seed, endsAtMs, sent });
+      options.onProgress(sent, messages.length);
     }
-    return { seed: plan.seed, calls: trace.length, messages: messages.length };
+    return { seed, calls: trace.length, messages: messages.length };
   } finally {
     await client.close();
   }

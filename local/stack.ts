@@ -28,6 +28,8 @@ export type Stack = {
   readonly key: string;
   readonly databaseUrl: string;
   readonly hubConnectionString: string;
+  readonly hub: string;
+  readonly dataDirectory: string;
   readonly ingestPid: () => number | undefined;
   readonly close: () => Promise<void>;
 };
@@ -37,84 +39,85 @@ const databaseName = 'gatemeter';
 
 /** Starts engine, hub, ingest and API as processes of their own, in the order of their needs. */
 export async function startStack(options: StackOptions): Promise<Stack> {
-  const directory = options.dataDirectory;
-  const logDirectory = join(directory, 'logs');
+  const logDirectory = join(options.dataDirectory, 'logs');
   await mkdir(logDirectory, { recursive: true });
-  const password = await kept(join(directory, 'clickhouse-password'), null);
-  const key = await kept(join(directory, 'api-key'), options.key);
   const started: KeptProcess[] = [];
   const close = async (): Promise<void> => {
     for (const process of started.toReversed()) await process.stop();
   };
-  const run = (
-    name: string,
-    program: string,
-    args: readonly string[],
-    environment: Record<string, string>,
-  ): KeptProcess => {
+  const run: Run = (name, program, args, environment) => {
     const process = keep({ name, program, args, environment, logDirectory, onRestart: options.onRestart });
     started.push(process);
     return process;
   };
   try {
-    options.onStep('starting the embedded ClickHouse and the local Event Hub');
-    const ports = {
-      engine: await freePort(),
-      hub: options.hubPort || (await freePort()),
-      api: options.port || (await freePort()),
-    };
-    const engine = run(
-      'engine',
-      'main.ts',
-      ['engine', '--data', join(directory, 'clickhouse'), '--port', String(ports.engine)],
-      {
-        GATEMETER_ENGINE_PASSWORD: password,
-        UV_THREADPOOL_SIZE: String(engineThreads),
-      },
-    );
-    const hub = run('hub', 'main.ts', ['hub', '--data', join(directory, 'hub'), '--port', String(ports.hub)], {});
-    await Promise.all([engine.started, hub.started]);
-    const database: DatabaseConfig = {
-      url: `http://127.0.0.1:${ports.engine}`,
-      database: databaseName,
-      user: 'default',
-      password,
-    };
-    options.onStep('migrating');
-    await migrate({ database, enginePrefix: '', log: createLog('migrations', 'warn') });
-    const db = openDatabase(database, 'local');
-    try {
-      await writeBooks(db, key);
-    } finally {
-      await db.close();
-    }
-    const hubConnectionString = `Endpoint=sb://127.0.0.1:${ports.hub};SharedAccessKeyName=local;SharedAccessKey=local;UseDevelopmentEmulator=true;EntityPath=${hubName}`;
-    const clickhouse = {
-      CLICKHOUSE_URL: database.url,
-      CLICKHOUSE_DATABASE: databaseName,
-      CLICKHOUSE_PASSWORD: password,
-    };
-    options.onStep('starting ingest and API');
-    const ingest = run('ingest', '../ingest/main.ts', [], {
-      ...clickhouse,
-      EVENT_HUB_CONNECTION_STRING: hubConnectionString,
-      EVENT_HUB_NAME: hubName,
-      INGEST_OWNER: 'local',
-    });
-    const api = run('api', '../api/main.ts', [], { ...clickhouse, PORT: String(ports.api) });
-    await Promise.all([ingest.started, api.started]);
-    return {
-      apiUrl: `http://127.0.0.1:${ports.api}`,
-      key,
-      databaseUrl: database.url,
-      hubConnectionString,
-      ingestPid: ingest.pid,
-      close,
-    };
+    return { ...(await startAll(options, run)), close };
   } catch (error) {
     await close();
     throw error;
   }
+}
+
+type Run = (name: string, program: string, args: readonly string[], environment: Record<string, string>) => KeptProcess;
+
+async function startAll(options: StackOptions, run: Run): Promise<Omit<Stack, 'close'>> {
+  const directory = options.dataDirectory;
+  const password = await kept(join(directory, 'clickhouse-password'), null);
+  const key = await kept(join(directory, 'api-key'), options.key);
+  const ports = {
+    engine: await freePort(),
+    hub: options.hubPort || (await freePort()),
+    api: options.port || (await freePort()),
+  };
+
+  options.onStep('starting the embedded ClickHouse and the local Event Hub');
+  const engine = run(
+    'engine',
+    'main.ts',
+    ['engine', '--data', join(directory, 'clickhouse'), '--port', String(ports.engine)],
+    {
+      GATEMETER_ENGINE_PASSWORD: password,
+      UV_THREADPOOL_SIZE: String(engineThreads),
+    },
+  );
+  const hub = run('hub', 'main.ts', ['hub', '--data', join(directory, 'hub'), '--port', String(ports.hub)], {});
+  await Promise.all([engine.started, hub.started]);
+
+  options.onStep('migrating');
+  const database: DatabaseConfig = {
+    url: `http://127.0.0.1:${ports.engine}`,
+    database: databaseName,
+    user: 'default',
+    password,
+  };
+  await migrate({ database, enginePrefix: '', log: createLog('migrations', 'warn') });
+  const db = openDatabase(database, 'local');
+  try {
+    await writeBooks(db, key);
+  } finally {
+    await db.close();
+  }
+
+  options.onStep('starting ingest and API');
+  const clickhouse = { CLICKHOUSE_URL: database.url, CLICKHOUSE_DATABASE: databaseName, CLICKHOUSE_PASSWORD: password };
+  const hubConnectionString = `Endpoint=sb://127.0.0.1:${ports.hub};SharedAccessKeyName=local;SharedAccessKey=local;UseDevelopmentEmulator=true;EntityPath=${hubName}`;
+  const ingest = run('ingest', '../ingest/main.ts', [], {
+    ...clickhouse,
+    EVENT_HUB_CONNECTION_STRING: hubConnectionString,
+    EVENT_HUB_NAME: hubName,
+    INGEST_OWNER: 'local',
+  });
+  const api = run('api', '../api/main.ts', [], { ...clickhouse, PORT: String(ports.api) });
+  await Promise.all([ingest.started, api.started]);
+  return {
+    apiUrl: `http://127.0.0.1:${ports.api}`,
+    key,
+    databaseUrl: database.url,
+    hubConnectionString,
+    hub: hubName,
+    dataDirectory: directory,
+    ingestPid: ingest.pid,
+  };
 }
 
 /** A secret that survives restarts: the given one, the one in the file, or a new one. */
@@ -131,7 +134,6 @@ async function kept(file: string, given: string | null): Promise<string> {
 /** The tenants and rules of the local traffic, and the key; each once. */
 async function writeBooks(db: Database, key: string): Promise<void> {
   const since = '2020-01-01 00:00:00.000';
-  const line = (...values: unknown[]): string => JSON.stringify(values);
   const names = [...new Set(consumers.map((consumer) => consumer.tenant_id))];
   const author = 'local stack';
   const rules = consumers.map(({ consumer_id, tenant_id }) =>
@@ -146,6 +148,10 @@ async function writeBooks(db: Database, key: string): Promise<void> {
   await db.insert(attributions, rules.join('\n'), 'local stack');
   const hash = createHash('sha256').update(key).digest('hex');
   await db.insert(apiKeys, line(hash, 'local', 'admin', ['*'], null, false));
+}
+
+function line(...values: unknown[]): string {
+  return JSON.stringify(values);
 }
 
 async function freePort(): Promise<number> {

@@ -7,18 +7,14 @@ export type TracedCall = { readonly ticks: bigint; readonly input_tokens: number
 /** The real trace in local/trace, in its order. */
 export async function readTrace(): Promise<TracedCall[]> {
   const text = await readFile(new URL('trace/azure-llm-trace-2023-conv.csv', import.meta.url), 'utf8');
-  const rows = parse(text, { columns: true }) as {
-    TIMESTAMP: string;
-    ContextTokens: string;
-    GeneratedTokens: string;
-  }[];
-  const all = rows.map((row) => ({
-    ticks: ticksOf(row.TIMESTAMP),
+  const rows = parse<{ TIMESTAMP: string; ContextTokens: string; GeneratedTokens: string }>(text, { columns: true });
+  const instants = rows.map((row) => ticksOf(row.TIMESTAMP));
+  const first = instants.reduce((least, ticks) => (ticks < least ? ticks : least), instants[0] ?? 0n);
+  return rows.map((row) => ({
+    ticks: ticksOf(row.TIMESTAMP) - first,
     input_tokens: Number(row.ContextTokens),
     output_tokens: Number(row.GeneratedTokens),
   }));
-  const first = all.reduce((least, call) => (call.ticks < least ? call.ticks : least), all[0]?.ticks ?? 0n);
-  return all.map((call) => ({ ...call, ticks: call.ticks - first }));
 }
 
 /** `2023-11-16 18:15:46.6805900` to ticks of 100 ns since 1970; a JavaScript Date would keep three digits of seven. */
