@@ -32,6 +32,8 @@ export function createApp(setting: Setting, readiness: Readiness, version: strin
     secureHeaders({
       contentSecurityPolicy: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] },
       xFrameOptions: 'DENY',
+      // Only for this host: what else the domain serves is not ours to decide.
+      strictTransportSecurity: 'max-age=15552000',
       // Pages bring a policy of their own.
       overwrite: false,
     }),

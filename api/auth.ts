@@ -8,7 +8,7 @@ export const roles = ['viewer', 'finance', 'on_call', 'admin', 'intake'] as cons
 export type Role = (typeof roles)[number];
 
 /** Who asks. `visibleTenants` is part of every query: ['*'] sees all, [] sees nothing. */
-export type Principal = { readonly name: string; readonly role: Role; readonly visibleTenants: readonly string[] };
+type Principal = { readonly name: string; readonly role: Role; readonly visibleTenants: readonly string[] };
 
 /** What a route finds in its context. */
 export type Asked = { Variables: { principal: Principal; requestId: string } };

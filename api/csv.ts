@@ -15,7 +15,7 @@ const dangerous = new Set([0x3d, 0x2b, 0x2d, 0x40, 0x09, 0x0d]);
 /** Numbers, \N, true, nan: what the database writes without quotes. An error's text always holds something else. */
 const bare = new Set(new TextEncoder().encode('0123456789+-.\\abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ'));
 
-type State = 'start' | 'opened' | 'inside' | 'quoted' | 'bare';
+type State = 'line' | 'cell' | 'opened' | 'inside' | 'quoted' | 'bare';
 
 /**
  * Puts an apostrophe before the text of a cell that a spreadsheet would run. Text is quoted by the database and numbers
@@ -23,7 +23,7 @@ type State = 'start' | 'opened' | 'inside' | 'quoted' | 'bare';
  * a server that fails in the middle appends its error to the rows, and that is not CSV.
  */
 export function neutraliser(): Filter {
-  let state: State = 'start';
+  let state: State = 'line';
   return {
     push(chunk) {
       // At most every second byte can begin a cell.
@@ -37,7 +37,7 @@ export function neutraliser(): Filter {
       return out.subarray(0, length);
     },
     end() {
-      if (state !== 'start') throw new BrokenStream('the rows end in the middle of a line');
+      if (state !== 'line') throw new BrokenStream('the rows end in the middle of a line');
     },
   };
 }
@@ -51,13 +51,15 @@ function after(state: State, byte: number): State {
     case 'quoted':
       if (byte === quote) return 'inside';
       break;
-    case 'start':
+    case 'line':
+    case 'cell':
       if (byte === quote) return 'opened';
       break;
     case 'bare':
       break;
   }
-  if (byte === comma || byte === newline) return 'start';
+  if (byte === comma) return 'cell';
+  if (byte === newline) return 'line';
   if (state !== 'quoted' && bare.has(byte)) return 'bare';
   throw new BrokenStream('the database ended the rows with an error');
 }

@@ -2,7 +2,7 @@ import type { Context } from 'hono';
 import { z } from '@hono/zod-openapi';
 
 /** What is wrong with one parameter, and what to send instead. */
-export const fault = z.object({
+const fault = z.object({
   parameter: z.string().describe('Name of the query or path parameter'),
   detail: z.string().describe('What is wrong with it, and the remedy'),
 });

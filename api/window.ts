@@ -4,7 +4,7 @@ import { dimensions, type attributedCalls, type usage } from '#clickhouse/views.
 import { automaticStep, bucketsIn, type Step, steps, zoneName } from './calendar.ts';
 import { decodeCursor, encodeCursor, fingerprint, type Position } from './cursor.ts';
 
-export const dimensionNames = Object.keys(dimensions) as (keyof typeof dimensions)[];
+const dimensionNames = Object.keys(dimensions) as (keyof typeof dimensions)[];
 
 const bucketsMax = 11_000;
 const dayMs = 86_400_000;

@@ -41,11 +41,17 @@ const hour = 60 * minute;
 const day = 24 * hour;
 
 /** How far a zone's clock is ahead of UTC at an instant, from what Intl shows on that clock. */
-export function offsetOf(ms: number, tz: string): number {
+function offsetOf(ms: number, tz: string): number {
   const format = new Intl.DateTimeFormat('en-GB', {
-    ...{ timeZone: tz, hourCycle: 'h23', year: 'numeric', month: '2-digit', day: '2-digit' },
-    ...{ hour: '2-digit', minute: '2-digit', second: '2-digit' },
-  } as Intl.DateTimeFormatOptions);
+    timeZone: tz,
+    hourCycle: 'h23',
+    year: 'numeric',
+    month: '2-digit',
+    day: '2-digit',
+    hour: '2-digit',
+    minute: '2-digit',
+    second: '2-digit',
+  });
   const [date = '', time = ''] = format.format(ms).split(', ');
   const [d, m, y] = date.split('/');
   return Date.parse(`${y}-${m}-${d}T${time}Z`) - Math.floor(ms / 1000) * 1000;
@@ -77,7 +83,7 @@ export function tenantOf(call: Call, rules: readonly Rule[]): string {
 export function valueOf(call: Call, name: string, rules: readonly Rule[]): string {
   if (name === 'tenant_id') return tenantOf(call, rules);
   if (name === 'source') return 'test';
-  return String((call as Record<string, unknown>)[name] ?? '');
+  return String((call as Record<string, string | number | null>)[name] ?? '');
 }
 
 /** The calls of a question by group; the group's key is the JSON of its time and dimensions. */
@@ -253,4 +259,20 @@ function quantile(values: readonly number[], p: number): number {
   const below = present(values[Math.floor(position)], 'a position lies within the values');
   const above = values[Math.floor(position) + 1] ?? below;
   return below + (above - below) * (position - Math.floor(position));
+}
+
+/** What `meta.coverage` says of calls: rounded down, null of nothing. */
+export function coverageOf(calls: readonly Call[], rules: readonly Rule[], book: readonly PriceRow[]): object {
+  const money = spendOf(calls, book);
+  const use = usageOf(calls, rules);
+  return {
+    priced: share(money['priced_tokens'], money['priced_tokens'], money['unpriced_tokens']),
+    exact_usage: share(use['exact_usage_calls'], use['usage_calls']),
+    attributed: share(use['attributed_calls'], use['calls']),
+  };
+}
+
+function share(part: unknown, ...whole: unknown[]): number | null {
+  const total = whole.reduce((sum: bigint, n) => sum + BigInt(String(n)), 0n);
+  return total === 0n ? null : Number((BigInt(String(part)) * 1_000_000n) / total) / 1e6;
 }

@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises';
 import { createApp } from '../../api/app.ts';
 import { createKey, type NewKey } from '../../api/keys.ts';
 import { reader } from '../../api/reader.ts';
@@ -51,7 +52,12 @@ export async function openLedger(): Promise<Ledger> {
   const engine = await startEngine();
   const config = { url: engine.url, database: 'gatemeter', user: 'default', password: engine.password };
   const log = createLog('test', 'silent');
-  await migrate({ database: config, enginePrefix: '', log });
+  try {
+    await migrate({ database: config, enginePrefix: '', log });
+  } catch (error) {
+    await discard(engine);
+    throw error;
+  }
   const db = openDatabase(config, 'test');
   const written = new Map<string, number>();
   return {
@@ -68,9 +74,19 @@ export async function openLedger(): Promise<Ledger> {
     price: async (rows) => {
       const lines = rows.map((row) =>
         JSON.stringify([
-          ...['test', row.provider_name, row.model, row.token_kind, row.context_over_tokens, row.list_unit_price],
-          ...[1_000_000, 'Tokens', 'USD', at(row.valid_from), row.valid_to === null ? null : at(row.valid_to)],
-          ...['test', 'test'],
+          'test',
+          row.provider_name,
+          row.model,
+          row.token_kind,
+          row.context_over_tokens,
+          row.list_unit_price,
+          1_000_000,
+          'Tokens',
+          'USD',
+          at(row.valid_from),
+          row.valid_to === null ? null : at(row.valid_to),
+          'test',
+          'test',
         ]),
       );
       await db.insert(prices, lines.join('\n'));
@@ -78,8 +94,14 @@ export async function openLedger(): Promise<Ledger> {
     attribute: async (rows) => {
       const lines = rows.map((row) =>
         JSON.stringify([
-          ...[row.consumer_id, row.tenant_id, `cc-${row.tenant_id}`, ''],
-          ...[at(row.valid_from), row.valid_to === null ? null : at(row.valid_to), 'test', 'test'],
+          row.consumer_id,
+          row.tenant_id,
+          `cc-${row.tenant_id}`,
+          '',
+          at(row.valid_from),
+          row.valid_to === null ? null : at(row.valid_to),
+          'test',
+          'test',
         ]),
       );
       await db.insert(attributions, lines.join('\n'));
@@ -88,7 +110,7 @@ export async function openLedger(): Promise<Ledger> {
     api: (now) => createApp({ db: reader(db), now, log }, readiness(db, now), 'test'),
     close: async () => {
       await db.close();
-      await engine.stop();
+      await discard(engine);
     },
   };
 }
@@ -97,9 +119,18 @@ const arrays = new Set(['unknown_fields']);
 
 function line(record: CallRecord, stream: string, sequence: number, prev: number): string {
   const given: Record<string, unknown> = {
-    ...{ kind: 'call', source: 'test', usage_quality: 'exact', gateway: 'gw', record_hash: `${sequence + 1}` },
-    ...{ enqueued_at: at(record.started_at + 1_000), stream, sequence_number: sequence, record_index: 0, prev },
-    ...{ body_hash: '1', body_bytes: 0 },
+    kind: 'call',
+    source: 'test',
+    usage_quality: 'exact',
+    gateway: 'gw',
+    record_hash: `${sequence + 1}`,
+    enqueued_at: at(record.started_at + 1_000),
+    stream,
+    sequence_number: sequence,
+    record_index: 0,
+    prev,
+    body_hash: '1',
+    body_bytes: 0,
     ...record,
     started_at: at(record.started_at),
   };
@@ -109,6 +140,12 @@ function line(record: CallRecord, stream: string, sequence: number, prev: number
     return arrays.has(name) ? [] : '';
   });
   return JSON.stringify(row);
+}
+
+/** Nothing of a test's engine is kept, so it need not end in order. */
+export async function discard(engine: Awaited<ReturnType<typeof startEngine>>): Promise<void> {
+  await engine.kill();
+  await rm(engine.directory, { recursive: true, force: true });
 }
 
 /** Asks with a key; the answer's JSON, and an error with its text for every other status. */

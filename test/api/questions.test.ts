@@ -2,109 +2,30 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { App } from '../../api/route.ts';
 import {
-  bucketOf,
   type Asked,
   type Call,
+  coverageOf,
   errorsOf,
   grouped,
   latencyOf,
   spendOf,
   tenantOf,
   usageOf,
-  valueOf,
 } from './brute.ts';
-import { type Answer, type AnswerRow, ask, type Ledger, openLedger, type PriceRow, type Rule } from './ledger.ts';
+import { book, end, generate, rules, start, zones } from './generated.ts';
+import { type Answer, type AnswerRow, ask, type Ledger, openLedger } from './ledger.ts';
 
 const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000_000);
+/** Questions per answer; many more by hand, few in each check, because the seed changes with every run. */
+const runs = Number(process.env['RUNS'] ?? 5);
 console.log(`questions.test.ts runs with SEED=${seed}`);
 
 const hour = 3_600_000;
 const day = 24 * hour;
-/** Around the end of summer time in Europe (25 October 2026, 01:00 UTC) and in New York (1 November, 06:00 UTC). */
-const start = Date.UTC(2026, 9, 20);
-const end = Date.UTC(2026, 10, 4);
 const now = new Date('2026-11-20T12:00:00Z');
-const zones = ['UTC', 'Europe/Berlin', 'America/New_York', 'Asia/Kolkata', 'America/St_Johns'];
 const steps = ['PT1M', 'PT5M', 'PT1H', 'P1D', 'P1M'] as const;
 
-const rules: Rule[] = [
-  { consumer_id: 'c1', tenant_id: 'retail', valid_from: 0, valid_to: null },
-  { consumer_id: 'c2', tenant_id: 'retail', valid_from: 0, valid_to: start + 5 * day },
-  { consumer_id: 'c3', tenant_id: 'wholesale', valid_from: 0, valid_to: null },
-  { consumer_id: 'c3', tenant_id: 'Größe "q" 🚀', valid_from: start + 7 * day, valid_to: null },
-];
-
-function price(model: string, token_kind: string, list_unit_price: string, more: Partial<PriceRow> = {}): PriceRow {
-  const terms = { context_over_tokens: 0, valid_from: Date.UTC(2026, 0), valid_to: null, ...more };
-  return { provider_name: 'test.provider', model, token_kind, list_unit_price, ...terms };
-}
-
-const change = start + 6 * day;
-const book: PriceRow[] = [
-  price('plain', 'input', '2.5'),
-  price('plain', 'cache_read', '1.25'),
-  price('plain', 'output', '10'),
-  price('plain', 'cache_write', '3.125'),
-  price('moving', 'input', '0.000003', { valid_to: change }),
-  price('moving', 'output', '7.77', { valid_to: change }),
-  price('moving', 'input', '0.0000071', { valid_from: change }),
-  price('moving', 'output', '9.990001', { valid_from: change }),
-  price('moving', 'reasoning', '11'),
-  price('tiered', 'input', '1'),
-  price('tiered', 'output', '4'),
-  price('tiered', 'input', '2', { context_over_tokens: 5_000 }),
-  price('ended', 'input', '1', { valid_to: start + 2 * day }),
-];
-
-const tokens = fc.option(fc.oneof(fc.integer({ min: 0, max: 9_000 }), fc.integer({ min: 0, max: 4_000_000_000 })), {
-  nil: null,
-  freq: 3,
-});
-const ms = fc.option(fc.integer({ min: 0, max: 90_000 }), { nil: null, freq: 4 });
-const borders = zones.flatMap((tz) =>
-  (['PT1H', 'P1D', 'P1M'] as const).flatMap((step) => [
-    bucketOf(start + 5.1 * day, step, tz),
-    bucketOf(end - day, step, tz),
-  ]),
-);
-
-const call: fc.Arbitrary<Omit<Call, 'call_id'>> = fc.record({
-  started_at: fc.oneof(
-    fc.integer({ min: start, max: end - 1 }),
-    fc.tuple(fc.constantFrom(...borders), fc.integer({ min: -2, max: 2 })).map(([border, by]) => border + by),
-    fc.integer({ min: -2 * hour, max: 2 * hour }).map((by) => Date.UTC(2026, 9, 25, 1) + by),
-  ),
-  consumer_id: fc.constantFrom('c1', 'c2', 'c3', 'c4', ''),
-  provider_name: fc.constantFrom('test.provider', 'other.provider'),
-  response_model: fc.constantFrom('plain', 'plain-2026-01-31', 'moving', 'tiered', 'ended', 'unknown', ''),
-  request_model: fc.constantFrom('plain', 'gpt', ''),
-  deployment: fc.constantFrom('dep-1', 'tiered', ''),
-  region: fc.constantFrom('westeurope', 'o\'brien\\n\t,"x"', '=1+1'),
-  user_id: fc.constantFrom('u1', 'ü\n2', ''),
-  error_type: fc.constantFrom('', 'rate_limited', 'timeout'),
-  http_response_status_code: fc.constantFrom(200, 201, 302, 400, 429, 500, 503, null),
-  duration_ms: ms,
-  backend_ms: ms,
-  client_ms: ms,
-  time_to_first_token_ms: ms,
-  usage_input_tokens: tokens,
-  usage_cache_read_input_tokens: tokens,
-  usage_cache_creation_5m_input_tokens: tokens,
-  usage_cache_creation_1h_input_tokens: tokens,
-  usage_output_tokens: tokens,
-  usage_reasoning_output_tokens: tokens,
-  usage_quality: fc.constantFrom('exact', 'partial', 'estimated', 'missing'),
-});
-
-/** A call without usage has no tokens, and the tokens of a failed call may still count. */
-function consistent(made: Omit<Call, 'call_id'>, i: number): Call {
-  const call = { ...made, call_id: `gw/${i}` };
-  if (call.usage_quality !== 'missing') return call;
-  const none = Object.keys(call).filter((name) => name.startsWith('usage_') && name.endsWith('_tokens'));
-  return { ...call, ...Object.fromEntries(none.map((name) => [name, null])) };
-}
-
-const all = fc.sample(call, { seed, numRuns: 700 }).map(consistent);
+const all = generate(seed, 700);
 
 const groups = [
   'tenant_id',
@@ -133,7 +54,7 @@ const question: fc.Arbitrary<Asked> = fc
       { requiredKeys: [] },
     ),
   })
-  .map(({ length, ...rest }) => ({ ...rest, to: rest.from + length }))
+  .map(({ from, length, step, tz, groupBy, filters }) => ({ from, to: from + length, step, tz, groupBy, filters }))
   .filter((asked) => asked.step !== 'PT1M' || asked.to - asked.from < 7 * day);
 
 function pathOf(route: string, asked: Asked, more: Record<string, string> = {}): string {
@@ -182,20 +103,20 @@ beforeAll(async () => {
 
 afterAll(async () => ledger.close());
 
-async function compare(runs: number, check: (asked: Asked) => Promise<void>): Promise<void> {
+async function compare(check: (asked: Asked) => Promise<void>): Promise<void> {
   await fc.assert(fc.asyncProperty(question, check), { seed, numRuns: runs });
 }
 
 describe('every answer equals the brute-force answer over the same calls', () => {
   test('usage: no call or token is lost, doubled, or put in another bucket or group', async () => {
-    await compare(60, async (asked) => {
+    await compare(async (asked) => {
       const answer = await ask(app, key, pathOf('usage', asked));
       expect(byGroup(answer.data, asked)).toEqual(expected(asked, (calls) => usageOf(calls, rules)));
     });
   });
 
   test('spend: money is exact to the last digit, across price changes and tiers, and unpriced is never 0', async () => {
-    await compare(60, async (asked) => {
+    await compare(async (asked) => {
       const answer = await ask(app, key, pathOf('spend', asked));
       const rows = byGroup(answer.data, asked);
       for (const row of rows.values()) delete row['pricing_currency'];
@@ -204,7 +125,7 @@ describe('every answer equals the brute-force answer over the same calls', () =>
   });
 
   test('errors: no status is counted in two classes or in none, also by error_type', async () => {
-    await compare(40, async (asked) => {
+    await compare(async (asked) => {
       const typed = { ...asked, groupBy: [...asked.groupBy, 'error_type'] };
       const answer = await ask(app, key, pathOf('errors', typed));
       expect(byGroup(answer.data, typed)).toEqual(expected(typed, errorsOf));
@@ -212,7 +133,7 @@ describe('every answer equals the brute-force answer over the same calls', () =>
   });
 
   test('latency: quantiles are those of the calls themselves, per metric, and a metric nobody has is absent', async () => {
-    await compare(40, async (asked) => {
+    await compare(async (asked) => {
       const answer = await ask(app, key, pathOf('latency', asked));
       const rows = byGroup(answer.data, asked, 'metric');
       const wanted = [...expected(asked, latencyOf)].flatMap(([group, metrics]) =>
@@ -232,30 +153,24 @@ describe('every answer equals the brute-force answer over the same calls', () =>
   });
 
   test('coverage: shares are of all calls of the question and never say 1 unless it is all', async () => {
-    await compare(30, async (asked) => {
+    await compare(async (asked) => {
       const { meta } = await ask(app, key, pathOf('usage', asked));
       const calls = [...grouped(all, { ...asked, step: null, groupBy: [] }, rules).values()].flat();
-      const money = spendOf(calls, book);
-      const use = usageOf(calls, rules);
-      const share = (part: unknown, ...whole: unknown[]): number | null => {
-        const total = whole.reduce((sum: bigint, n) => sum + BigInt(String(n)), 0n);
-        return total === 0n ? null : Number((BigInt(String(part)) * 1_000_000n) / total) / 1e6;
-      };
-      expect(meta.coverage).toEqual({
-        priced: share(money['priced_tokens'], money['priced_tokens'], money['unpriced_tokens']),
-        exact_usage: share(use['exact_usage_calls'], use['usage_calls']),
-        attributed: share(use['attributed_calls'], use['calls']),
-      });
+      expect(meta.coverage).toEqual(coverageOf(calls, rules, book));
     });
   });
 });
 
 describe('an answer in pages', () => {
   test('every row comes exactly once, in the order of the whole answer, whatever it is ordered by', async () => {
-    const orders = ['', 'calls', '-calls', '-list_cost', 'list_cost', '-time', 'tenant_id', '-response_model'];
+    const orders = ['', '-list_cost', 'response_model'];
     for (const order of orders) {
       const asked: Asked = {
-        ...{ from: start, to: end, step: 'P1D', tz: 'Europe/Berlin', filters: {} },
+        from: start,
+        to: end,
+        step: 'P1D',
+        tz: 'Europe/Berlin',
+        filters: {},
         groupBy: ['tenant_id', 'response_model'],
       };
       const more: Record<string, string> = order === '' ? {} : { order_by: order };
@@ -266,13 +181,13 @@ describe('an answer in pages', () => {
         const page: Answer = await ask(
           app,
           key,
-          pathOf('spend', asked, { ...more, limit: '37', ...(next === null ? {} : { cursor: next }) }),
+          pathOf('spend', asked, { ...more, limit: '80', ...(next === null ? {} : { cursor: next }) }),
         );
-        expect(page.data.length).toBeLessThanOrEqual(37);
+        expect(page.data.length).toBeLessThanOrEqual(80);
         paged.push(...page.data);
         next = page.meta.next_cursor;
       } while (next !== null);
-      expect(whole.data.length).toBeGreaterThan(74);
+      expect(whole.data.length).toBeGreaterThan(160);
       expect(paged).toEqual(whole.data);
     }
   });
@@ -339,7 +254,6 @@ describe('rows say only what was asked, and what they lack', () => {
   test('tenants of the brute force and of the answer are the same set, with every character kept', async () => {
     const answer = await ask(app, key, `/v1/usage?from=${new Date(start).toISOString()}&group_by=tenant_id`);
     const wanted = [...new Set(all.map((call) => tenantOf(call, rules)))].sort();
-    expect(answer.data.map((row) => row['tenant_id']).sort()).toEqual(wanted);
-    expect(valueOf({ ...all[0], region: 'x' } as Call, 'region', rules)).toBe('x');
+    expect(answer.data.map((row) => String(row['tenant_id'])).sort()).toEqual(wanted);
   });
 });
