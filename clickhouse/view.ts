@@ -34,11 +34,13 @@ export type Value<T extends string> = T extends `Nullable(${infer U})`
     ? Value<U>
     : T extends `Array(${infer U})`
       ? Value<U>[]
-      : T extends 'Bool'
-        ? boolean
-        : T extends 'UInt8' | 'UInt16' | 'UInt32' | 'Int8' | 'Int16' | 'Int32' | 'Float64'
-          ? number
-          : string;
+      : T extends `Map(${string}, ${infer U})`
+        ? Record<string, Value<U>>
+        : T extends 'Bool'
+          ? boolean
+          : T extends 'UInt8' | 'UInt16' | 'UInt32' | 'Int8' | 'Int16' | 'Int32' | 'Float64'
+            ? number
+            : string;
 
 /** One row, as JSONEachRow brings it. */
 export type Row<C extends Types> = { [K in keyof C]: Value<C[K]> };

@@ -1,4 +1,4 @@
-import { calls } from './tables.ts';
+import { calls, links } from './tables.ts';
 import { view, type Types } from './view.ts';
 
 /** The dimensions that a question can be grouped and filtered by, in the order of their columns. */
@@ -149,8 +149,20 @@ export const sealed = view(
     through: 'Int64',
     orphans: 'Array(String)',
     orphans_since: "DateTime64(3, 'UTC')",
+    linked_ids: 'Array(String)',
+    roots: 'Array(String)',
   },
   calls.columns,
+);
+
+/** Pairs of ids that records of a range state to be one call; `insertFromView(links, statedLinks)` keeps them. */
+export const statedLinks = view('stated_links', { stream: 'String', after: 'Int64', through: 'Int64' }, links.columns);
+
+/** The pairs that the calls of a range, and the orphans, are part of. */
+export const linked = view(
+  'linked',
+  { stream: 'String', after: 'Int64', through: 'Int64', orphans: 'Array(String)' },
+  links.columns,
 );
 
 export const orphans = view(

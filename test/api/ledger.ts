@@ -69,7 +69,15 @@ export async function openLedger(): Promise<Ledger> {
       await db.insert(events, lines.join('\n'));
       const through = after + records.length;
       written.set(stream, through);
-      await db.insertFrom(calls, sealed, { stream, after, through, orphans: [], orphans_since: at(Date.now()) });
+      await db.insertFrom(calls, sealed, {
+        stream,
+        after,
+        through,
+        orphans: [],
+        orphans_since: at(Date.now()),
+        linked_ids: [],
+        roots: [],
+      });
     },
     price: async (rows) => {
       const lines = rows.map((row) =>
