@@ -165,6 +165,13 @@ export const linked = view(
   links.columns,
 );
 
+/** What the ways in beside the hub have stored and nobody has sealed. */
+export const unsealed = view(
+  'unsealed',
+  {},
+  { stream: 'LowCardinality(String)', sealed_through: 'Int64', watermark: 'Int64' },
+);
+
 export const orphans = view(
   'orphans',
   { inserted_from: "DateTime64(3, 'UTC')", inserted_to: "DateTime64(3, 'UTC')" },
@@ -268,6 +275,9 @@ export const views = [
   spend,
   callRecords,
   sealed,
+  statedLinks,
+  linked,
+  unsealed,
   orphans,
   committed,
   positions,
