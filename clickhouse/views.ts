@@ -247,6 +247,18 @@ export const priceSources = view(
   { author: 'String', reason: 'String', rows: 'UInt64', known_from: "DateTime64(3, 'UTC')" },
 );
 
+/** A key's principal, while the key is valid by the database's clock. */
+export const apiKey = view(
+  'api_key',
+  { key_hash: 'String' },
+  {
+    name: 'String',
+    role: 'LowCardinality(String)',
+    tenants: 'Array(String)',
+    remaining_ms: 'Nullable(Float64)',
+  },
+);
+
 /** Every view of migrations/views that TypeScript reads; `contract.ts` compares them with the database. */
 export const views = [
   attributedCalls,
@@ -267,4 +279,5 @@ export const views = [
   ownership,
   workers,
   priceSources,
+  apiKey,
 ] as const;
