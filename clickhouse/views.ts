@@ -218,6 +218,9 @@ export const recordCounts = view(
   },
 );
 
+/** Repeated deliveries that were merged into calls, and the calls that they touch. */
+export const duplicates = view('duplicates', {}, { records: 'UInt64', calls: 'UInt64' });
+
 export const clock = view('clock', {}, { now: "DateTime64(3, 'UTC')" });
 
 export const lastMessage = view(
@@ -274,6 +277,7 @@ export const views = [
   holes,
   pipeline,
   recordCounts,
+  duplicates,
   clock,
   lastMessage,
   ownership,
