@@ -2,7 +2,7 @@ import type { Database } from '#clickhouse/client.ts';
 import { classify, type Failure } from '#clickhouse/error.ts';
 
 /** What the routes need of a database. */
-export type Reader = Pick<Database, 'read' | 'stream' | 'query'>;
+export type Reader = Pick<Database, 'read' | 'stream'>;
 
 /** A failure of the database, kept apart from a bug of ours, which must not ask a client to retry. */
 export class DatabaseFailure extends Error {
@@ -20,7 +20,6 @@ export function reader(db: Database): Reader {
   return {
     read: async (view, args, selection) => guard(db.read(view, args, selection)),
     stream: async (view, args, format, selection) => guard(db.stream(view, args, format, selection)),
-    query: async (statement, args) => guard(db.query(statement, args)),
   };
 }
 

@@ -237,6 +237,9 @@ export const recordCounts = view(
   },
 );
 
+/** Repeated deliveries that were merged into calls, and the calls that they touch. */
+export const duplicates = view('duplicates', {}, { records: 'UInt64', calls: 'UInt64' });
+
 export const clock = view('clock', {}, { now: "DateTime64(3, 'UTC')" });
 
 export const lastMessage = view(
@@ -266,6 +269,18 @@ export const priceSources = view(
   { author: 'String', reason: 'String', rows: 'UInt64', known_from: "DateTime64(3, 'UTC')" },
 );
 
+/** A key's principal, while the key is valid by the database's clock. */
+export const apiKey = view(
+  'api_key',
+  { key_hash: 'String' },
+  {
+    name: 'String',
+    role: 'LowCardinality(String)',
+    tenants: 'Array(String)',
+    remaining_ms: 'Nullable(Float64)',
+  },
+);
+
 /** Every view of migrations/views that TypeScript reads; `contract.ts` compares them with the database. */
 export const views = [
   attributedCalls,
@@ -284,9 +299,11 @@ export const views = [
   holes,
   pipeline,
   recordCounts,
+  duplicates,
   clock,
   lastMessage,
   ownership,
   workers,
   priceSources,
+  apiKey,
 ] as const;

@@ -10,7 +10,7 @@ const usage = `npm start -- [--port N] [--hub-port N] [--data DIR] [--key KEY] [
   --port     of the API (default 8080; 0 for any free port)
   --hub-port of the local Event Hub (default any free port)
   --data     where everything is kept (default .gatemeter)
-  --key      the API key to accept (default: made once, kept in DIR/api-key)
+  --key      the API key to accept, 16 to 256 printable characters (default: made once, kept in DIR/api-key)
   --seed     of the modelled part of the traffic (default 1)
   --traffic  trace: replay an hour of real requests; none: wait for yours (default trace)`;
 
@@ -44,7 +44,8 @@ function flags(): {
     };
     const traffic = values.traffic ?? 'trace';
     if (traffic !== 'trace' && traffic !== 'none') throw new Error(`--traffic ${traffic} is neither trace nor none`);
-    if (values.key !== undefined && values.key.length < 16) throw new Error('--key is shorter than 16 characters');
+    if (values.key !== undefined && !/^[\x21-\x7e]{16,256}$/.test(values.key))
+      throw new Error('--key is not 16 to 256 printable characters without spaces');
     return {
       role: positionals[0] ?? 'stack',
       port: number('port', 65_535),
