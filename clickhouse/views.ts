@@ -172,6 +172,42 @@ export const unsealed = view(
   { stream: 'LowCardinality(String)', sealed_through: 'Int64', watermark: 'Int64' },
 );
 
+const rejectedParameters = {
+  from: "DateTime64(3, 'UTC')",
+  to: "DateTime64(3, 'UTC')",
+  reason: 'Array(String)',
+  source: 'Array(String)',
+} as const satisfies Types;
+
+export const rejectedRecords = view('rejected_records', rejectedParameters, {
+  stream: 'LowCardinality(String)',
+  sequence_number: 'Int64',
+  record_index: 'UInt32',
+  enqueued_at: "DateTime64(3, 'UTC')",
+  source: 'LowCardinality(String)',
+  reason: 'LowCardinality(String)',
+  detail: 'String',
+  body: 'String',
+  body_bytes: 'UInt32',
+  replayed: 'Bool',
+});
+
+export const rejected = view('rejected', rejectedParameters, {
+  source: 'LowCardinality(String)',
+  reason: 'LowCardinality(String)',
+  records: 'UInt64',
+  replayed_records: 'UInt64',
+  first_enqueued_at: "DateTime64(3, 'UTC')",
+  last_enqueued_at: "DateTime64(3, 'UTC')",
+  example: 'String',
+});
+
+export const backfilled = view(
+  'backfilled',
+  { workspace: 'String', log: 'String' },
+  { window_from: "DateTime64(3, 'UTC')", window_to: "DateTime64(3, 'UTC')", records: 'UInt64' },
+);
+
 export const orphans = view(
   'orphans',
   { inserted_from: "DateTime64(3, 'UTC')", inserted_to: "DateTime64(3, 'UTC')" },
@@ -293,6 +329,9 @@ export const views = [
   statedLinks,
   linked,
   unsealed,
+  rejectedRecords,
+  rejected,
+  backfilled,
   orphans,
   committed,
   positions,

@@ -17,7 +17,7 @@ import { Sealer } from './sealer.ts';
 export type Way = 'intake' | 'import' | 'backfill' | 'poll' | 'replay';
 
 /** What comes in by one of them, without a place in a stream yet. */
-export type Arrival = Pick<Message, 'body' | 'source' | 'origins'>;
+export type Arrival = Pick<Message, 'body' | 'source' | 'origin'>;
 
 /** What became of an arrival: how many of its records are of which kind. */
 export type Stored = { readonly records: number; readonly kinds: Readonly<Record<string, number>> };
