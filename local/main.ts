@@ -8,7 +8,7 @@ const usage = `npm start -- [--port N] [--hub-port N] [--data DIR] [--key KEY] [
   --port     of the API (default 8080; 0 for any free port)
   --hub-port of the local Event Hub (default any free port)
   --data     where everything is kept (default .gatemeter)
-  --key      the API key to accept (default: made once, kept in DIR/api-key)
+  --key      the API key to accept, at least 16 characters (default: made once, kept in DIR/api-key)
   --seed     of the modelled part of the traffic (default 1)
   --traffic  trace: replay an hour of real requests; none: wait for yours (default trace)`;
 
@@ -42,7 +42,10 @@ function flags(): {
     };
     const traffic = values.traffic ?? 'trace';
     if (traffic !== 'trace' && traffic !== 'none') throw new Error(`--traffic ${traffic} is neither trace nor none`);
-    if (values.key !== undefined && values.key.length < 16) throw new Error('--key is shorter than 16 characters');
+    // As it goes into a header: printable, and without a space.
+    if (values.key !== undefined && !/^[\x21-\x7e]{16,}$/.test(values.key))
+      throw new Error('--key is shorter than 16 characters, or has others than ASCII letters, digits and signs');
+    if (positionals.length > 1) throw new Error(`${positionals.slice(1).join(' ')} is not understood`);
     return {
       role: positionals[0] ?? 'stack',
       port: number('port', 65_535),
