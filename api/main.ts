@@ -96,13 +96,18 @@ export const variables = {
   PORT: wholeNumber(0, 65_535).default(8080).describe('Port to listen on (default 8080; 0 takes a free one)'),
 };
 
+/** The configuration from environment variables, or every problem with them at once. */
+export function configFrom(environment: Readonly<Record<string, string | undefined>>): Config {
+  const read = readEnvironment(variables, environment);
+  return { database: databaseConfig(read), host: read.HOST, port: read.PORT, log: createLog('api') };
+}
+
 if (import.meta.main) {
   const [command, ...args] = process.argv.slice(2);
   await runUntilSignal(async () => {
     if (command === 'key') return printKey(args);
     if (command !== undefined) throw new ConfigurationError(`unknown command ${command}; there is only: key`);
-    const read = readEnvironment(variables, process.env);
-    return start({ database: databaseConfig(read), host: read.HOST, port: read.PORT, log: createLog('api') });
+    return start(configFrom(process.env));
   });
 }
 

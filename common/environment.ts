@@ -1,14 +1,7 @@
 import { z } from 'zod';
+import { ConfigurationError } from './error.ts';
 
-/** The text of a thrown value, for logs and answers. */
-export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}
-
-/** Raised once at start, with every problem of the configuration and not only the first. */
-export class ConfigurationError extends Error {
-  override name = 'ConfigurationError';
-}
+export { ConfigurationError, messageOf } from './error.ts';
 
 /**
  * Reads a program's configuration from environment variables. Each field of `shape` is named as its variable and

@@ -86,7 +86,7 @@ export async function start(config: Config): Promise<Running> {
       `the database does not fit this version; run \`npm run migrate\`:\n${wrong.join('\n')}`,
     );
   }
-  const hub = openHub(config.hub);
+  const hub = await openHub(config.hub);
   const partitions = new Partitions({ ...config, db, hub, metrics: ingestMetrics() });
   const closeMetrics =
     config.metricsPort === null

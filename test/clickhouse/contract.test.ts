@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Database } from '#clickhouse/client.ts';
-import { differences } from '#clickhouse/contract.ts';
+import { differences, prove } from '#clickhouse/contract.ts';
 import { openSchema, type Schema } from '../ingest/schema.ts';
 
 let schema: Schema;
@@ -89,4 +89,26 @@ test.each([
     (error: unknown) => String(error),
   );
   expect(outcome).not.toBe('');
+});
+
+test('what was once found to agree is not compared again, until either side changes by a letter', async () => {
+  const asked: string[] = [];
+  const listening: Database = {
+    ...db,
+    query: async (statement, args) => {
+      asked.push(statement);
+      return db.query(statement, args);
+    },
+  };
+  expect(await prove(db)).toEqual([]);
+  expect(await differences(listening)).toEqual([]);
+  expect(asked.filter((statement) => statement.startsWith('DESCRIBE'))).toEqual([]);
+
+  await db.command(`${clock}, 1 AS later`);
+  const wrong = ['view clock: column later is not declared'];
+  expect(await prove(db)).toEqual(wrong);
+  // A comparison that found something has proven nothing.
+  expect(await differences(listening)).toEqual(wrong);
+  await db.command(clock);
+  expect(await differences(listening)).toEqual([]);
 });

@@ -5,7 +5,7 @@ import { EventHubProducerClient } from '@azure/event-hubs';
 import { openDatabase, type Database, type DatabaseConfig } from '#clickhouse/client.ts';
 import { createLog } from '#common/log.ts';
 import { migrate } from '../../migrations/main.ts';
-import { engineThreads } from '../../local/door.ts';
+import { engineThreads } from '../../local/engine-threads.ts';
 import { startHub, type LocalHub } from '../../local/hub.ts';
 import { send } from '../../local/producer.ts';
 import type { TrafficMessage } from '../../local/traffic.ts';
