@@ -54,10 +54,10 @@ export type Usage = {
 export type Quality = '' | 'exact' | 'estimated' | 'partial' | 'missing';
 
 /** The decoders, as the column `source` and the labels name them. */
-export type Source = 'apim_gateway' | 'apim_llm' | 'apim_policy' | 'apim_policy_minimal';
+type Source = 'apim_gateway' | 'apim_llm' | 'apim_policy' | 'apim_policy_minimal';
 
 /** Unwanted on purpose; counted, not kept. */
-export type DropReason = 'no_records' | 'probe' | 'message_text';
+type DropReason = 'no_records' | 'probe' | 'message_text';
 
 /** Not understood; kept with its bytes. */
 export type RejectReason =
