@@ -15,6 +15,7 @@ export function healthRoutes(app: App, readiness: Readiness, metrics: Metrics): 
       method: 'get',
       path: '/healthz',
       operationId: 'get_healthz',
+      tags: ['Operation'],
       summary: 'The process runs',
       responses: { 200: { description: 'It runs', content: json } },
     }),
@@ -25,6 +26,7 @@ export function healthRoutes(app: App, readiness: Readiness, metrics: Metrics): 
       method: 'get',
       path: '/readyz',
       operationId: 'get_readyz',
+      tags: ['Operation'],
       summary: 'The database answers and fits',
       responses: {
         200: { description: 'Questions can be answered', content: json },
@@ -43,6 +45,7 @@ export function healthRoutes(app: App, readiness: Readiness, metrics: Metrics): 
       method: 'get',
       path: '/metrics',
       operationId: 'get_metrics',
+      tags: ['Operation'],
       summary: 'Numbers of this process',
       responses: { 200: { description: 'Prometheus text', content: { 'text/plain': { schema: z.string() } } } },
     }),

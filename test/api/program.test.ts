@@ -121,6 +121,24 @@ describe('what the program says of itself', () => {
     }
   });
 
+  test('every question that the first page shows is answered', async () => {
+    const html = await (await get('/')).text();
+    const questions = [...html.matchAll(/data-path="([^"]+)"/g)].map((found) => String(found[1]));
+    expect(questions.length).toBeGreaterThanOrEqual(7);
+    for (const question of questions) {
+      const path = question
+        .replaceAll('&amp;', '&')
+        .replace('{month}', '2026-01-01T00:00:00Z')
+        .replace('{next_month}', '2026-02-01T00:00:00Z')
+        .replace('{call_id}', 'gw%2F7');
+      const response = await get(path, { authorization: `Bearer ${key}` });
+      const text = await response.text();
+      // The calls of this test have no records, so a single one is not found; its route is.
+      expect([question, response.status]).toEqual([question, question.includes('{call_id}') ? 404 : 200]);
+      expect(text).not.toContain('there is nothing at this path');
+    }
+  });
+
   test('every answer forbids caching and sniffing, and JSON may run nothing', async () => {
     for (const path of ['/healthz', '/v1/usage', '/nothing']) {
       const { headers } = await get(path, { 'x-request-id': 'forged' });
