@@ -60,7 +60,7 @@ export const metaSchema = z
     step: z.string().nullable().describe('The step of the rows; null for one row per group'),
     complete_through: z
       .record(z.string(), z.iso.datetime())
-      .describe('Per source: everything that happened before this instant is in the answer'),
+      .describe('Per source: everything that the hub had accepted before this instant is in the answer'),
     coverage: z.object({
       priced: ratio.describe('Share of tokens that have a price'),
       exact_usage: ratio.describe("Share of calls with the provider's own count, of those that should have one"),
