@@ -11,7 +11,7 @@ import {
   type ReceivedEventData,
   type Subscription,
 } from '@azure/event-hubs';
-import { messageOf } from '#common/environment.ts';
+import { messageOf } from '#common/error.ts';
 import type { Message } from './message.ts';
 
 /** The only door to @azure/event-hubs. */

@@ -5,7 +5,7 @@ import { promisify } from 'node:util';
 import { brotliDecompress, gunzip, inflate, zstdDecompress } from 'node:zlib';
 import type { Database } from '#clickhouse/client.ts';
 import { apiKey } from '#clickhouse/views.ts';
-import { ConfigurationError, messageOf } from '#common/environment.ts';
+import { ConfigurationError, messageOf } from '#common/error.ts';
 import type { Logger } from '#common/log.ts';
 import { isSource } from './decode.ts';
 import type { Format } from './format.ts';

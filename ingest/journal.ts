@@ -3,7 +3,7 @@ import type { Database } from '#clickhouse/client.ts';
 import { streamStates } from '#clickhouse/tables.ts';
 import { unsealed } from '#clickhouse/views.ts';
 import { assert } from '#common/assert.ts';
-import { messageOf } from '#common/environment.ts';
+import { messageOf } from '#common/error.ts';
 import type { Logger } from '#common/log.ts';
 import { commit, cut, repeat, type CommitOptions } from './commit.ts';
 import type { Format } from './format.ts';

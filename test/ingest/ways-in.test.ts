@@ -30,8 +30,6 @@ beforeAll(async () => {
   schema = await openSchema();
   db = schema.db;
   files = mkdtempSync(join(tmpdir(), 'gatemeter-files-'));
-  const key = (secret: string, role: string, of: string[]): string =>
-    JSON.stringify([createHash('sha256').update(secret).digest('hex'), role, role, of, null, false]);
   const lines = [
     key(admin, 'admin', []),
     key(minimalOnly, 'intake', ['apim_policy_minimal']),
@@ -43,6 +41,10 @@ afterAll(async () => {
   rmSync(files, { recursive: true, force: true });
   await schema.close();
 });
+
+function key(secret: string, role: string, of: string[]): string {
+  return JSON.stringify([createHash('sha256').update(secret).digest('hex'), role, role, of, null, false]);
+}
 
 const options = (): ConstructorParameters<typeof Journal>[1] => ({
   db,
@@ -157,14 +159,17 @@ describe('POST /v1/intake/{source}', () => {
   });
 });
 
+function file(name: string, content: string | Buffer): string {
+  const path = join(files, name);
+  writeFileSync(path, content);
+  return path;
+}
+
+async function run(...args: string[]): Promise<void> {
+  await importFiles(args, { CLICKHOUSE_URL: schema.config.url, CLICKHOUSE_PASSWORD: schema.config.password });
+}
+
 describe('npm run import', () => {
-  const file = (name: string, content: string | Buffer): string => {
-    const path = join(files, name);
-    writeFileSync(path, content);
-    return path;
-  };
-  const run = async (...args: string[]): Promise<void> =>
-    importFiles(args, { CLICKHOUSE_URL: schema.config.url, CLICKHOUSE_PASSWORD: schema.config.password });
   const many = Array.from({ length: 2_500 }, (_, n) => identified(n));
 
   test.each([
