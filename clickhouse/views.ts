@@ -165,6 +165,16 @@ export const linked = view(
   links.columns,
 );
 
+/** What is known to be missing of a window. */
+export const losses = view(
+  'losses',
+  { from: "DateTime64(3, 'UTC')", to: "DateTime64(3, 'UTC')" },
+  { loss: 'String', source: 'String', affected: 'UInt64', last_at: "DateTime64(3, 'UTC')" },
+);
+
+/** How far the metrics of each resource have been polled. */
+export const polledThrough = view('polled_through', {}, { workspace: 'String', through: "DateTime64(3, 'UTC')" });
+
 /** What the ways in beside the hub have stored and nobody has sealed. */
 export const unsealed = view(
   'unsealed',
@@ -332,6 +342,8 @@ export const views = [
   rejectedRecords,
   rejected,
   backfilled,
+  polledThrough,
+  losses,
   orphans,
   committed,
   positions,

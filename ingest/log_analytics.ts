@@ -72,6 +72,6 @@ function refusedOr(error: unknown): Answer {
 }
 
 function rowsOf(table: LogsTable): Record<string, unknown>[] {
-  const names = table.columnDescriptors.map(({ name = '' }) => name);
+  const names = table.columnDescriptors.map(({ name }) => name);
   return table.rows.map((cells) => Object.fromEntries(names.map((name, index) => [name, cells[index] ?? null])));
 }

@@ -10,11 +10,11 @@ CREATE TABLE IF NOT EXISTS replays
 ENGINE = ${R}ReplacingMergeTree(replayed_at)
 ORDER BY (stream, sequence_number, record_index);
 
--- Windows that a backfill has stored whole, so that a second run goes on where the first one ended.
+-- Windows that a backfill or the poller has stored whole, so that the next run goes on where this one ended.
 CREATE TABLE IF NOT EXISTS backfills
 (
-    workspace    String,
-    log          LowCardinality(String) COMMENT 'table of the workspace',
+    workspace    String COMMENT 'or the id of the resource whose metrics were polled',
+    log          LowCardinality(String) COMMENT 'table of the workspace, or metrics',
     window_from  DateTime64(3, 'UTC'),
     window_to    DateTime64(3, 'UTC'),
     records      UInt64,
