@@ -1,4 +1,5 @@
 import type { Database } from './client.ts';
+import { classify } from './error.ts';
 import { tables } from './tables.ts';
 import type { Table, Types, View } from './view.ts';
 import { views } from './views.ts';
@@ -18,7 +19,14 @@ export async function differences(db: Database): Promise<string[]> {
       continue;
     }
     found.push(...compareNames(view, live));
-    found.push(...compare(view, await describe(db, view), 'equal'));
+    try {
+      found.push(...compare(view, await describe(db, view), 'equal'));
+    } catch (error) {
+      // A database that is away says nothing about its views; a view that it cannot describe is a difference.
+      const failure = classify(error);
+      if (failure.kind === 'transient') throw error;
+      found.push(`view ${view.name} cannot be described: ${failure.message}`);
+    }
   }
   return found;
 }
