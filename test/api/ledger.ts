@@ -115,7 +115,8 @@ export async function openLedger(): Promise<Ledger> {
       await db.insert(attributions, lines.join('\n'));
     },
     key: async (wanted) => createKey(db, { name: wanted.role, tenants: [], expiresAt: null, ...wanted }),
-    api: (now) => createApp({ db: reader(db), now, log }, readiness(db, now), 'test'),
+    api: (now) =>
+      createApp({ db: reader(db), now, log }, { readiness: readiness(db, now), metricsText: async () => '' }, 'test'),
     close: async () => {
       await db.close();
       await discard(engine);

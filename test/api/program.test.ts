@@ -70,11 +70,12 @@ describe('the program', () => {
     await (await get('/no/such/path')).text();
     const text = await (await get('/metrics')).text();
     expect(text).toContain(
-      'gatemeter_http_request_duration_seconds_count{method="GET",route="/v1/calls/:call_id",status="404"} 1',
+      'http_server_request_duration_count{http_request_method="GET",http_route="/v1/calls/:call_id",http_response_status_code="404"',
     );
-    expect(text).toContain('route="none",status="404"');
+    expect(text).toContain('http_route="none",http_response_status_code="404"');
     expect(text).toMatch(/gatemeter_build_info\{version="\d/);
-    expect(text).toContain('nodejs_eventloop_lag_seconds');
+    expect(text).toContain('nodejs_eventloop_delay_p99{');
+    expect(text).toContain('process_memory_usage{');
     expect(text).not.toContain('secret-id');
   });
 });
