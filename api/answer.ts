@@ -10,13 +10,20 @@ export type Completeness = { readonly through: string | null; readonly bySource:
 /** Read before an answer's rows, so that it never promises more than they hold. */
 export async function completeness(db: Reader): Promise<Completeness> {
   const [streams, counts] = await Promise.all([
-    db.read(pipeline, {}, { columns: ['complete_through'] }),
+    db.read(pipeline, {}, { columns: ['way', 'complete_through'] }),
     db.read(recordCounts, {}, { columns: ['source'] }),
   ]);
-  const through = streams.map((row) => row.complete_through).reduce<string | null>(earlier, null);
+  // What is pushed or read from archives has no end that could be waited for; without a hub its newest message must do.
+  const hub = streams.filter((row) => row.way === 'hub').map((row) => row.complete_through);
+  const others = streams.map((row) => row.complete_through);
+  const through = hub.length > 0 ? hub.reduce<string | null>(earlier, null) : others.reduce<string | null>(later, null);
   if (through === null) return { through, bySource: {} };
   const sources = [...new Set(counts.map((row) => row.source))].filter((source) => source !== '').sort();
   return { through, bySource: Object.fromEntries(sources.map((source) => [source, through])) };
+}
+
+function later(a: string | null, b: string): string {
+  return a === null || Date.parse(b) > Date.parse(a) ? b : a;
 }
 
 function earlier(a: string | null, b: string): string {

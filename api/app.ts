@@ -14,8 +14,10 @@ import { callsRoute } from './routes/calls.ts';
 import { docsRoutes } from './routes/docs.ts';
 import { errorsRoute } from './routes/errors.ts';
 import { type Health, healthRoutes } from './routes/health.ts';
+import { intakeRoutes } from './routes/intake.ts';
 import { latencyRoute } from './routes/latency.ts';
 import { pipelineRoute } from './routes/pipeline.ts';
+import { rejectedRoute } from './routes/rejected.ts';
 import { spendRoute } from './routes/spend.ts';
 import { usageRoute } from './routes/usage.ts';
 import type { Setting } from './setting.ts';
@@ -44,9 +46,19 @@ export function createApp(setting: Setting, health: Health, version: string): Ap
   });
   app.use('/v1/*', authenticate(keyring(setting.db, setting.now)));
 
-  for (const route of [usageRoute, spendRoute, latencyRoute, errorsRoute, callsRoute, callRoute, pipelineRoute]) {
+  for (const route of [
+    usageRoute,
+    spendRoute,
+    latencyRoute,
+    errorsRoute,
+    callsRoute,
+    callRoute,
+    pipelineRoute,
+    rejectedRoute,
+  ]) {
     route(app, setting);
   }
+  intakeRoutes(app, setting);
   healthRoutes(app, health);
   docsRoutes(app, version);
   landingRoute(app);

@@ -1,6 +1,6 @@
 import type { Context, MiddlewareHandler } from 'hono';
 import { createHash } from 'node:crypto';
-import { apiKey } from '#clickhouse/views.ts';
+import { apiKey } from '#clickhouse/ledger.ts';
 import { unreachable } from '#common/assert.ts';
 import { ProblemError } from './problem.ts';
 import type { Reader } from './reader.ts';

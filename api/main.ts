@@ -21,6 +21,8 @@ export type Config = {
   readonly port: number;
   /** Where traces and metrics go by OTLP/HTTP; undefined sends nothing. */
   readonly otlpEndpoint?: string | undefined;
+  /** Of the ingest worker that takes what is pushed; null refuses it. */
+  readonly intakeUrl?: string | null;
   readonly log: Logger;
 };
 
@@ -38,7 +40,7 @@ export async function start(config: Config): Promise<Running & { readonly url: s
     if (wrong.length > 0) {
       throw new ConfigurationError(`the database differs from what this version needs:\n  ${wrong.join('\n  ')}`);
     }
-    const setting = { db: reader(db), now, log: config.log };
+    const setting = { db: reader(db), now, log: config.log, intakeUrl: config.intakeUrl ?? null };
     const app = createApp(
       setting,
       { readiness: readiness(db, now), metricsText: telemetry.metricsText },
@@ -104,6 +106,10 @@ export const variables = {
     .describe(
       'Address to listen on (default 127.0.0.1). Questions need a key, but /healthz, /readyz, /metrics, /openapi.json, /docs and / are open to all who reach it; put TLS in front of any other address',
     ),
+  INTAKE_URL: z
+    .url()
+    .optional()
+    .describe('Intake of an ingest worker (its INGEST_INTAKE_PORT), for POST /v1/intake; unset refuses what is pushed'),
   PORT: wholeNumber(0, 65_535).default(8080).describe('Port to listen on (default 8080; 0 takes a free one)'),
 };
 
@@ -115,6 +121,7 @@ export function configFrom(environment: Readonly<Record<string, string | undefin
     host: read.HOST,
     port: read.PORT,
     otlpEndpoint: read.OTEL_EXPORTER_OTLP_ENDPOINT,
+    intakeUrl: read.INTAKE_URL ?? null,
     log: createLog('api'),
   };
 }

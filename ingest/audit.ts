@@ -1,7 +1,7 @@
 import type { Database } from '#clickhouse/client.ts';
 import { events, gaps } from '#clickhouse/tables.ts';
 import type { Row } from '#clickhouse/view.ts';
-import { holes, lastMessage, positions } from '#clickhouse/views.ts';
+import { holes, lastMessage, positions } from '#clickhouse/ledger.ts';
 import { present } from '#common/assert.ts';
 import type { Logger } from '#common/log.ts';
 import { cut, repeat, type CommitOptions } from './commit.ts';

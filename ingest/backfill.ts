@@ -4,10 +4,11 @@ import { parseArgs } from 'node:util';
 import { z } from 'zod';
 import { databaseConfig, databaseVariables, openDatabase, type Database } from '#clickhouse/client.ts';
 import { backfills } from '#clickhouse/tables.ts';
-import { backfilled } from '#clickhouse/views.ts';
+import { backfilled } from '#clickhouse/ledger.ts';
 import { readEnvironment } from '#common/environment.ts';
 import { ConfigurationError, messageOf } from '#common/error.ts';
 import { createLog } from '#common/log.ts';
+import { azureCredential } from './credential.ts';
 import { Journal } from './journal.ts';
 import { openLogAnalytics, type LogAnalytics } from './log_analytics.ts';
 import { ingestMetrics } from './metrics.ts';
@@ -125,8 +126,7 @@ export async function backfillFromCommandLine(
 ): Promise<void> {
   const read = readEnvironment(backfillVariables, environment);
   const { fromMs, toMs, workspace } = flags(args, read.LOG_ANALYTICS_WORKSPACE_ID);
-  const { DefaultAzureCredential } = await import('@azure/identity');
-  const logAnalytics = openLogAnalytics(workspace, new DefaultAzureCredential(), {
+  const logAnalytics = openLogAnalytics(workspace, await azureCredential(), {
     audience: read.LOG_ANALYTICS_AUDIENCE,
   });
   const db = openDatabase(databaseConfig(read), 'backfill');

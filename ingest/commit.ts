@@ -1,7 +1,7 @@
 import { classify } from '#clickhouse/error.ts';
 import type { Database } from '#clickhouse/client.ts';
 import { events } from '#clickhouse/tables.ts';
-import { committed } from '#clickhouse/views.ts';
+import { committed } from '#clickhouse/ledger.ts';
 import { assert, present } from '#common/assert.ts';
 import { retryUntilDone } from '#common/retry.ts';
 import { wireInstant } from './reader.ts';

@@ -1,5 +1,4 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { TokenCredential } from '@azure/identity';
 import {
   EventHubConsumerClient,
   RetryMode,
@@ -12,6 +11,7 @@ import {
   type Subscription,
 } from '@azure/event-hubs';
 import { messageOf } from '#common/error.ts';
+import { azureCredential } from './credential.ts';
 import type { Message } from './message.ts';
 
 /** The only door to @azure/event-hubs. */
@@ -111,13 +111,7 @@ async function checkpointStore(config: HubConfig): Promise<CheckpointStore | nul
   if (config.checkpointContainerUrl === null) return null;
   const { BlobCheckpointStore } = await import('@azure/eventhubs-checkpointstore-blob');
   const { ContainerClient } = await import('@azure/storage-blob');
-  return new BlobCheckpointStore(new ContainerClient(config.checkpointContainerUrl, await credentialOfMachine()));
-}
-
-/** Loaded only where it is asked for: these packages take half a second of a small machine's start. */
-async function credentialOfMachine(): Promise<TokenCredential> {
-  const { DefaultAzureCredential } = await import('@azure/identity');
-  return new DefaultAzureCredential();
+  return new BlobCheckpointStore(new ContainerClient(config.checkpointContainerUrl, await azureCredential()));
 }
 
 async function consumer(config: HubConfig, store: CheckpointStore | null): Promise<EventHubConsumerClient> {
@@ -128,7 +122,7 @@ async function consumer(config: HubConfig, store: CheckpointStore | null): Promi
       ? new EventHubConsumerClient(consumerGroup, access.connectionString, hub, clientOptions)
       : new EventHubConsumerClient(consumerGroup, access.connectionString, hub, store, clientOptions);
   }
-  const credential = await credentialOfMachine();
+  const credential = await azureCredential();
   return store === null
     ? new EventHubConsumerClient(consumerGroup, access.namespace, hub, credential, clientOptions)
     : new EventHubConsumerClient(consumerGroup, access.namespace, hub, credential, store, clientOptions);

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { promisify } from 'node:util';
 import { brotliDecompress, gunzip, inflate, zstdDecompress } from 'node:zlib';
 import type { Database } from '#clickhouse/client.ts';
-import { apiKey } from '#clickhouse/views.ts';
+import { apiKey } from '#clickhouse/ledger.ts';
 import { ConfigurationError, messageOf } from '#common/error.ts';
 import type { Logger } from '#common/log.ts';
 import { isSource } from './decode.ts';

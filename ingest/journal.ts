@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Database } from '#clickhouse/client.ts';
 import { streamStates } from '#clickhouse/tables.ts';
-import { unsealed } from '#clickhouse/views.ts';
+import { unsealed } from '#clickhouse/ledger.ts';
 import { assert } from '#common/assert.ts';
 import { messageOf } from '#common/error.ts';
 import type { Logger } from '#common/log.ts';

@@ -1,4 +1,3 @@
-import type { TokenCredential } from '@azure/identity';
 import {
   LogsQueryClient,
   LogsQueryResultStatus,
@@ -7,6 +6,7 @@ import {
 } from '@azure/monitor-query-logs';
 import pRetry, { AbortError } from 'p-retry';
 import { messageOf } from '#common/error.ts';
+import type { Credential } from './credential.ts';
 
 /** An answer of Log Analytics: every row of the window, or that it has more than one answer can hold. */
 export type Answer =
@@ -23,7 +23,7 @@ const attempts = 6;
 /** The only door to @azure/monitor-query-logs. The SDK waits itself where the service says for how long. */
 export function openLogAnalytics(
   workspace: string,
-  credential: TokenCredential,
+  credential: Credential,
   options: LogsQueryClientOptions = {},
 ): LogAnalytics {
   const client = new LogsQueryClient(credential, options);

@@ -1,5 +1,5 @@
 import { MetricsClient, type MetricsClientOptions } from '@azure/monitor-query-metrics';
-import type { TokenCredential } from '@azure/identity';
+import type { Credential } from './credential.ts';
 
 /** One value of a metric, one minute of it, with the dimensions it was asked for. */
 export type MetricRecord = {
@@ -65,7 +65,7 @@ export function notPolled(resourceId: string): string | null {
 /** The only door to @azure/monitor-query-metrics; `endpoint` is regional. The SDK repeats what the service refuses for now. */
 export function openMetricsApi(
   endpoint: string,
-  credential: TokenCredential,
+  credential: Credential,
   options: MetricsClientOptions = {},
 ): MetricsApi {
   const client = new MetricsClient(endpoint, credential, options);

@@ -1,6 +1,6 @@
 import type { Database } from '#clickhouse/client.ts';
 import { claims } from '#clickhouse/tables.ts';
-import { ownership, workers } from '#clickhouse/views.ts';
+import { ownership, workers } from '#clickhouse/ledger.ts';
 
 /** A holder that was not heard of for this long has lost its streams; by the database's clock. */
 const leaseMs = 15_000;

@@ -3,11 +3,12 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import { databaseConfig, databaseVariables, openDatabase, type Database } from '#clickhouse/client.ts';
 import { backfills } from '#clickhouse/tables.ts';
-import { polledThrough } from '#clickhouse/views.ts';
+import { polledThrough } from '#clickhouse/ledger.ts';
 import { readEnvironment } from '#common/environment.ts';
 import { ConfigurationError, messageOf } from '#common/error.ts';
 import type { Running } from '#common/lifecycle.ts';
 import { createLog, type Logger } from '#common/log.ts';
+import { azureCredential } from './credential.ts';
 import { Journal } from './journal.ts';
 import { ingestMetrics } from './metrics.ts';
 import { notPolled, openMetricsApi, type MetricRecord, type MetricsApi } from './metrics_api.ts';
@@ -93,9 +94,8 @@ async function store(journal: Journal, records: readonly MetricRecord[]): Promis
 export async function startPolling(environment: Readonly<Record<string, string | undefined>>): Promise<Running> {
   const read = readEnvironment(pollVariables, environment);
   if (read.METRICS_RESOURCES.length === 0) throw new ConfigurationError('METRICS_RESOURCES names no resource');
-  const { DefaultAzureCredential } = await import('@azure/identity');
   const credentials = { scopes: [`${read.METRICS_AUDIENCE}/.default`] };
-  const api = openMetricsApi(read.METRICS_ENDPOINT, new DefaultAzureCredential(), { credentials });
+  const api = openMetricsApi(read.METRICS_ENDPOINT, await azureCredential(), { credentials });
   const db = openDatabase(databaseConfig(read), 'poll');
   const log = createLog('poll');
   const journal = new Journal('poll', { db, log, metrics: ingestMetrics(), owner: hostname(), declared: [] });

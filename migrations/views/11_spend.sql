@@ -17,7 +17,8 @@ WITH
     (
         SELECT
             (bucket, tenant_id, consumer_id, product_id, api_id, operation_name, provider_name, response_model,
-             deployment, backend, region, source, service_tier, user_id) AS key,
+             deployment, backend, region, source, service_tier, user_id,
+             cache_status, attempts, model_version, routing_label, moderation_outcome, moderation_category, moderation_severity, throttled_by) AS key,
             toString(c.price_provider) AS price_provider,
             if(c.price_response_model != '', c.price_response_model, c.price_deployment) AS asked_model,
             [toString(c.price_response_model), replaceRegexpOne(toString(c.price_response_model), '-20[0-9]{2}-?[0-9]{2}-?[0-9]{2}$', ''),
@@ -37,6 +38,10 @@ WITH
             `deployment` = {deployment:Array(String)}, `backend` = {backend:Array(String)},
             `region` = {region:Array(String)}, `source` = {source:Array(String)},
             `service_tier` = {service_tier:Array(String)}, `user_id` = {user_id:Array(String)},
+    `cache_status` = {cache_status:Array(String)}, `attempts` = {attempts:Array(String)},
+    `model_version` = {model_version:Array(String)}, `routing_label` = {routing_label:Array(String)},
+    `moderation_outcome` = {moderation_outcome:Array(String)}, `moderation_category` = {moderation_category:Array(String)},
+    `moderation_severity` = {moderation_severity:Array(String)}, `throttled_by` = {throttled_by:Array(String)},
             `group_by` = {group_by:Array(String)}) AS c
         GROUP BY ALL
     ),
@@ -90,6 +95,7 @@ SELECT
     key.1 AS bucket, key.2 AS tenant_id, key.3 AS consumer_id, key.4 AS product_id, key.5 AS api_id, key.6 AS operation_name,
     key.7 AS provider_name, key.8 AS response_model, key.9 AS deployment, key.10 AS backend, key.11 AS region,
     key.12 AS source, key.13 AS service_tier, key.14 AS user_id,
+    key.15 AS cache_status, key.16 AS attempts, key.17 AS model_version, key.18 AS routing_label, key.19 AS moderation_outcome, key.20 AS moderation_category, key.21 AS moderation_severity, key.22 AS throttled_by,
     calls, priced_tokens, unpriced_tokens, unpriced_models,
     if(priced_tokens = 0 AND unpriced_tokens > 0, NULL, cost) AS list_cost,
     toString(currencies[1]) AS pricing_currency

@@ -67,7 +67,7 @@ beforeAll(async () => {
       return stream;
     },
   };
-  const setting = { db: watched, now: () => now, log: createLog('test', 'silent') };
+  const setting = { db: watched, now: () => now, log: createLog('test', 'silent'), intakeUrl: null };
   app = createApp(setting, { readiness: readiness(ledger.db, () => now), metricsText: async () => '' }, 'test');
   server = serve({ fetch: app.fetch, port: 0, hostname: '127.0.0.1', overrideGlobalObjects: false });
   await once(server, 'listening');

@@ -84,15 +84,21 @@ describe('what the program says of itself', () => {
   test('the OpenAPI document is 3.1, names every route once, and every reference in it resolves', async () => {
     const document = (await (await get('/openapi.json')).json()) as Document;
     expect(document.openapi).toMatch(/^3\.1\./);
-    const routes = ['usage', 'spend', 'latency', 'errors', 'calls', 'calls/{call_id}', 'pipeline'].map(
+    const routes = ['usage', 'spend', 'latency', 'errors', 'calls', 'calls/{call_id}', 'pipeline', 'rejected'].map(
       (r) => `/v1/${r}`,
     );
-    expect(Object.keys(document.paths).sort()).toEqual([...routes, '/healthz', '/readyz', '/metrics'].sort());
-    const operations = Object.entries(document.paths).map(([path, methods]) => ({ path, operation: methods['get'] }));
+    const writing = ['/v1/intake/{source}', '/v1/rejected/replay'];
+    expect(Object.keys(document.paths).sort()).toEqual(
+      [...routes, ...writing, '/healthz', '/readyz', '/metrics'].sort(),
+    );
+    const operations = Object.entries(document.paths).map(([path, methods]) => ({
+      path,
+      operation: methods['get'] ?? methods['post'],
+    }));
     const ids = operations.map(({ operation }) => operation?.operationId);
     expect(new Set(ids).size).toBe(ids.length);
     for (const { path, operation } of operations) {
-      expect(Object.keys(operation?.responses ?? {})).toContain('200');
+      expect(Object.keys(operation?.responses ?? {})).toContain(path.startsWith('/v1/intake') ? '202' : '200');
       if (path.startsWith('/v1/')) expect(operation?.security).toEqual([{ key: [] }]);
       for (const parameter of operation?.parameters ?? []) expect(parameter.schema).toBeTypeOf('object');
     }

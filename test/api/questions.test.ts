@@ -36,6 +36,9 @@ const groups = [
   'region',
   'user_id',
   'source',
+  'throttled_by',
+  'moderation_outcome',
+  'attempts',
 ];
 
 const question: fc.Arbitrary<Asked> = fc
@@ -50,6 +53,8 @@ const question: fc.Arbitrary<Asked> = fc
         tenant_id: fc.subarray([...new Set(rules.map((rule) => rule.tenant_id)), 'unattributed', 'nobody']),
         region: fc.subarray(['o\'brien\\n\t,"x"', '=1+1', 'nowhere']),
         user_id: fc.subarray(['ü\n2', '', 'u1']),
+        attempts: fc.subarray(['3', '']),
+        throttled_by: fc.subarray(['quota', '']),
       },
       { requiredKeys: [] },
     ),

@@ -1,4 +1,4 @@
-import { positions } from '#clickhouse/views.ts';
+import { positions } from '#clickhouse/ledger.ts';
 import { processorMicroseconds } from '../support/stack-process.ts';
 import type { Stack } from '../support/stack.ts';
 import { untilTrue } from '../support/stack-until.ts';

@@ -1,6 +1,6 @@
 import { randomInt } from 'node:crypto';
 import { expect, onTestFinished, test } from 'vitest';
-import { ownership, positions } from '#clickhouse/views.ts';
+import { ownership, positions } from '#clickhouse/ledger.ts';
 import type { Database } from '#clickhouse/client.ts';
 import { present } from '#common/assert.ts';
 import { readTrace, type TracedCall } from '../../local/trace.ts';
