@@ -74,6 +74,7 @@ async function startAll(options: StackOptions, run: Run): Promise<Omit<Stack, 'c
     engine: await freePort(),
     hub: options.hubPort || (await freePort()),
     api: options.port || (await freePort()),
+    intake: await freePort(),
   };
   const database: DatabaseConfig = {
     url: `http://127.0.0.1:${ports.engine}`,
@@ -96,9 +97,15 @@ async function startAll(options: StackOptions, run: Run): Promise<Omit<Stack, 'c
     EVENT_HUB_CONNECTION_STRING: hubConnectionString,
     EVENT_HUB_NAME: hubName,
     INGEST_OWNER: 'local',
+    INGEST_INTAKE_PORT: String(ports.intake),
   };
   const ingest = run('ingest', ['ingest'], { ...clickhouse, ...hubVariables }, prepared.promise);
-  const api = run('api', ['api'], { ...clickhouse, PORT: String(ports.api) }, prepared.promise);
+  const api = run(
+    'api',
+    ['api'],
+    { ...clickhouse, PORT: String(ports.api), INTAKE_URL: `http://127.0.0.1:${ports.intake}` },
+    prepared.promise,
+  );
 
   // The hub keeps what is sent before anybody reads it.
   const hubIsUp = hub.started.then(() => options.onHub({ connectionString: hubConnectionString, hub: hubName }));
