@@ -4,7 +4,7 @@ import { secureHeaders } from 'hono/secure-headers';
 import { messageOf } from '#common/environment.ts';
 import type { Logger } from '#common/log.ts';
 import { type Asked, authenticate, keyring } from './auth.ts';
-import { createMetrics, observe } from './metrics.ts';
+import { observe } from './observe.ts';
 import { landingRoute } from './pages/landing.ts';
 import { ProblemError, respond } from './problem.ts';
 import { DatabaseFailure } from './reader.ts';
@@ -13,7 +13,7 @@ import { callRoute } from './routes/call.ts';
 import { callsRoute } from './routes/calls.ts';
 import { docsRoutes } from './routes/docs.ts';
 import { errorsRoute } from './routes/errors.ts';
-import { healthRoutes, type Readiness } from './routes/health.ts';
+import { type Health, healthRoutes } from './routes/health.ts';
 import { latencyRoute } from './routes/latency.ts';
 import { pipelineRoute } from './routes/pipeline.ts';
 import { spendRoute } from './routes/spend.ts';
@@ -21,13 +21,12 @@ import { usageRoute } from './routes/usage.ts';
 import type { Setting } from './setting.ts';
 
 /** The whole API as one handler, without a socket; `app.request()` asks it in tests. */
-export function createApp(setting: Setting, readiness: Readiness, version: string): App {
+export function createApp(setting: Setting, health: Health, version: string): App {
   const app = new OpenAPIHono<Asked>();
-  const metrics = createMetrics(version);
 
   // A request's id is ours alone: one from outside could repeat another's, or carry what logs should not.
   app.use(requestId({ headerName: '' }));
-  app.use(observe(setting.log, metrics));
+  app.use(observe(setting.log, version));
   app.use(
     secureHeaders({
       contentSecurityPolicy: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] },
@@ -48,7 +47,7 @@ export function createApp(setting: Setting, readiness: Readiness, version: strin
   for (const route of [usageRoute, spendRoute, latencyRoute, errorsRoute, callsRoute, callRoute, pipelineRoute]) {
     route(app, setting);
   }
-  healthRoutes(app, readiness, metrics);
+  healthRoutes(app, health);
   docsRoutes(app, version);
   landingRoute(app);
 

@@ -6,6 +6,7 @@ import { differences } from '#clickhouse/contract.ts';
 import { ConfigurationError, messageOf, readEnvironment, wholeNumber } from '#common/environment.ts';
 import { type Running, runUntilSignal } from '#common/lifecycle.ts';
 import { createLog, type Logger } from '#common/log.ts';
+import { startTelemetry, telemetryVariables } from '#common/telemetry.ts';
 import { createApp } from './app.ts';
 import { createKey, parseKeyOptions } from './keys.ts';
 import { reader } from './reader.ts';
@@ -18,6 +19,8 @@ export type Config = {
   readonly host: string;
   /** 0 takes a free one. */
   readonly port: number;
+  /** Where traces and metrics go by OTLP/HTTP; undefined sends nothing. */
+  readonly otlpEndpoint?: string | undefined;
   readonly log: Logger;
 };
 
@@ -28,6 +31,7 @@ const graceMs = 10_000;
 
 /** Serves until it is closed; refuses to start on a database that differs from its declarations. `url` says where. */
 export async function start(config: Config): Promise<Running & { readonly url: string }> {
+  const telemetry = startTelemetry('api', config.otlpEndpoint);
   const db = openDatabase(config.database, 'api');
   try {
     const wrong = await differences(db);
@@ -35,7 +39,11 @@ export async function start(config: Config): Promise<Running & { readonly url: s
       throw new ConfigurationError(`the database differs from what this version needs:\n  ${wrong.join('\n  ')}`);
     }
     const setting = { db: reader(db), now, log: config.log };
-    const app = createApp(setting, readiness(db, now), await version());
+    const app = createApp(
+      setting,
+      { readiness: readiness(db, now), metricsText: telemetry.metricsText },
+      await version(),
+    );
     const { server, url } = await listen(app.fetch, config);
     config.log.info({ event: 'listening', url }, 'the API answers');
     const ended = Promise.withResolvers<void>();
@@ -43,12 +51,14 @@ export async function start(config: Config): Promise<Running & { readonly url: s
     const end = async (): Promise<void> => {
       await stop(server);
       await db.close();
+      await telemetry.close();
       ended.resolve();
     };
     let closing: Promise<void> | null = null;
     return { url, closed: ended.promise, close: async () => (closing ??= end()) };
   } catch (error) {
     await db.close();
+    await telemetry.close();
     throw error;
   }
 }
@@ -87,6 +97,7 @@ async function stop(server: ServerType): Promise<void> {
 /** Every variable of this program. */
 export const variables = {
   ...databaseVariables,
+  ...telemetryVariables,
   HOST: z
     .string()
     .default('127.0.0.1')
@@ -99,7 +110,13 @@ export const variables = {
 /** The configuration from environment variables, or every problem with them at once. */
 export function configFrom(environment: Readonly<Record<string, string | undefined>>): Config {
   const read = readEnvironment(variables, environment);
-  return { database: databaseConfig(read), host: read.HOST, port: read.PORT, log: createLog('api') };
+  return {
+    database: databaseConfig(read),
+    host: read.HOST,
+    port: read.PORT,
+    otlpEndpoint: read.OTEL_EXPORTER_OTLP_ENDPOINT,
+    log: createLog('api'),
+  };
 }
 
 if (import.meta.main) {

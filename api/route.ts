@@ -31,6 +31,7 @@ export function register<Q extends z.ZodRawShape, P extends z.ZodRawShape>(
     method: 'get',
     path: route.path,
     operationId: operationId(route.path),
+    tags: ['Questions'],
     summary: route.summary,
     description: `${route.description}\n\nRoles: ${route.roles.join(', ')}.`,
     security: [{ key: [] }],

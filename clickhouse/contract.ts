@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Database } from './client.ts';
+import { classify } from './error.ts';
 import { tables } from './tables.ts';
 import type { Table, Types, View } from './view.ts';
 import { views } from './views.ts';
@@ -75,6 +76,17 @@ function fingerprint({ version, columns, texts }: Live): string {
   return createHash('sha256').update(JSON.stringify(sides)).digest('hex');
 }
 
+async function compareDescribed(db: Database, view: View): Promise<string[]> {
+  try {
+    return compare(view, await describe(db, view), 'equal');
+  } catch (error) {
+    // A database that is away says nothing about its views; a view that it cannot describe is a difference.
+    const failure = classify(error);
+    if (failure.kind === 'transient') throw error;
+    return [`view ${view.name} cannot be described: ${failure.message}`];
+  }
+}
+
 async function compareAll(db: Database, live: Live): Promise<string[]> {
   const found = tables.flatMap((table) => compare(table, live.columns.get(table.name), 'subset'));
   const rest = views.values();
@@ -82,7 +94,7 @@ async function compareAll(db: Database, live: Live): Promise<string[]> {
     for (const view of rest) {
       const text = live.texts.get(view.name);
       if (text === undefined) found.push(`view ${view.name} does not exist; run the migrations`);
-      else found.push(...compareNames(view, parametersOf(text)), ...compare(view, await describe(db, view), 'equal'));
+      else found.push(...compareNames(view, parametersOf(text)), ...(await compareDescribed(db, view)));
     }
   };
   // Planning is work of the database's processors: two at a time use a small machine, and leave room on a busy one.

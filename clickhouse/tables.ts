@@ -11,6 +11,11 @@ const measures = {
   time_to_first_token_ms: 'Nullable(UInt32)',
   request_bytes: 'Nullable(UInt64)',
   response_bytes: 'Nullable(UInt64)',
+  attempts: 'Nullable(UInt16)',
+  throttled_ms: 'Nullable(UInt32)',
+  quota_remaining_tokens: 'Nullable(UInt64)',
+  truncated: 'Nullable(Bool)',
+  sample_fraction: 'Nullable(Float64)',
   usage_input_tokens: 'Nullable(UInt64)',
   usage_cache_read_input_tokens: 'Nullable(UInt64)',
   usage_cache_creation_5m_input_tokens: 'Nullable(UInt64)',
@@ -38,6 +43,7 @@ export const events = table('events', {
   body: 'String',
   body_bytes: 'UInt32',
   call_id: 'String',
+  linked_ids: 'Array(String)',
   gateway: 'LowCardinality(String)',
   started_at: "Nullable(DateTime64(3, 'UTC'))",
   consumer_id: 'LowCardinality(String)',
@@ -56,7 +62,18 @@ export const events = table('events', {
   user_id: 'String',
   error_type: 'LowCardinality(String)',
   cache_status: 'LowCardinality(String)',
+  model_version: 'LowCardinality(String)',
+  routing_label: 'LowCardinality(String)',
+  moderation_outcome: 'LowCardinality(String)',
+  moderation_category: 'LowCardinality(String)',
+  moderation_severity: 'LowCardinality(String)',
+  throttled_by: 'LowCardinality(String)',
+  client_network: 'LowCardinality(String)',
+  instance_id: 'LowCardinality(String)',
+  event_name: 'LowCardinality(String)',
+  event_reason: 'LowCardinality(String)',
   ...measures,
+  measurements: 'Map(LowCardinality(String), Float64)',
   usage_quality: 'LowCardinality(String)',
   unknown_fields: 'Array(LowCardinality(String))',
 });
@@ -64,6 +81,7 @@ export const events = table('events', {
 /** One row per call; written from the view `sealed` only. */
 export const calls = table('calls', {
   call_id: 'String',
+  call_ids: 'Array(String)',
   version: 'UInt32',
   is_deleted: 'UInt8',
   completeness: 'LowCardinality(String)',
@@ -90,9 +108,36 @@ export const calls = table('calls', {
   user_id: 'String',
   error_type: 'LowCardinality(String)',
   cache_status: 'LowCardinality(String)',
+  model_version: 'LowCardinality(String)',
+  routing_label: 'LowCardinality(String)',
+  moderation_outcome: 'LowCardinality(String)',
+  moderation_category: 'LowCardinality(String)',
+  moderation_severity: 'LowCardinality(String)',
+  throttled_by: 'LowCardinality(String)',
+  client_network: 'LowCardinality(String)',
+  instance_id: 'LowCardinality(String)',
   ...measures,
   usage_quality: 'LowCardinality(String)',
   usage_disagrees: 'Bool',
+});
+
+/** Which ids mean the same call, in both directions; derived from `events.linked_ids`. */
+export const links = table('links', { id: 'String', linked_id: 'String' });
+
+/** Rejected records that were understood later, by their first place. */
+export const replays = table('replays', {
+  stream: 'LowCardinality(String)',
+  sequence_number: 'Int64',
+  record_index: 'UInt32',
+});
+
+/** Windows that a backfill has stored whole. */
+export const backfills = table('backfills', {
+  workspace: 'String',
+  log: 'LowCardinality(String)',
+  window_from: "DateTime64(3, 'UTC')",
+  window_to: "DateTime64(3, 'UTC')",
+  records: 'UInt64',
 });
 
 /** Ownership by compare-and-swap: one row per stream and epoch. */
@@ -165,4 +210,17 @@ export const apiKeys = table('api_keys', {
 });
 
 /** Every table that a program writes; `contract.ts` compares them with the database. */
-export const tables = [events, calls, claims, streamStates, gaps, tenants, attributions, prices, apiKeys] as const;
+export const tables = [
+  events,
+  calls,
+  links,
+  claims,
+  streamStates,
+  gaps,
+  replays,
+  backfills,
+  tenants,
+  attributions,
+  prices,
+  apiKeys,
+] as const;

@@ -28,17 +28,19 @@ export function table<const C extends Types>(name: string, columns: C): Table<C>
 }
 
 /** The wire value of a ClickHouse type: 64-bit integers, decimals and instants are strings, so nothing is rounded. */
-export type Value<T extends string> = T extends `Nullable(${infer U})`
+type Value<T extends string> = T extends `Nullable(${infer U})`
   ? Value<U> | null
   : T extends `LowCardinality(${infer U})`
     ? Value<U>
     : T extends `Array(${infer U})`
       ? Value<U>[]
-      : T extends 'Bool'
-        ? boolean
-        : T extends 'UInt8' | 'UInt16' | 'UInt32' | 'Int8' | 'Int16' | 'Int32' | 'Float64'
-          ? number
-          : string;
+      : T extends `Map(${string}, ${infer U})`
+        ? Record<string, Value<U>>
+        : T extends 'Bool'
+          ? boolean
+          : T extends 'UInt8' | 'UInt16' | 'UInt32' | 'Int8' | 'Int16' | 'Int32' | 'Float64'
+            ? number
+            : string;
 
 /** One row, as JSONEachRow brings it. */
 export type Row<C extends Types> = { [K in keyof C]: Value<C[K]> };

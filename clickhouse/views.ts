@@ -1,4 +1,4 @@
-import { calls } from './tables.ts';
+import { calls, links } from './tables.ts';
 import { view, type Types } from './view.ts';
 
 /** The dimensions that a question can be grouped and filtered by, in the order of their columns. */
@@ -149,8 +149,73 @@ export const sealed = view(
     through: 'Int64',
     orphans: 'Array(String)',
     orphans_since: "DateTime64(3, 'UTC')",
+    linked_ids: 'Array(String)',
+    roots: 'Array(String)',
   },
   calls.columns,
+);
+
+/** Pairs of ids that records of a range state to be one call; `insertFromView(links, statedLinks)` keeps them. */
+export const statedLinks = view('stated_links', { stream: 'String', after: 'Int64', through: 'Int64' }, links.columns);
+
+/** The pairs that the calls of a range, and the orphans, are part of. */
+export const linked = view(
+  'linked',
+  { stream: 'String', after: 'Int64', through: 'Int64', orphans: 'Array(String)' },
+  links.columns,
+);
+
+/** What is known to be missing of a window. */
+export const losses = view(
+  'losses',
+  { from: "DateTime64(3, 'UTC')", to: "DateTime64(3, 'UTC')" },
+  { loss: 'String', source: 'String', affected: 'UInt64', last_at: "DateTime64(3, 'UTC')" },
+);
+
+/** How far the metrics of each resource have been polled. */
+export const polledThrough = view('polled_through', {}, { workspace: 'String', through: "DateTime64(3, 'UTC')" });
+
+/** What the ways in beside the hub have stored and nobody has sealed. */
+export const unsealed = view(
+  'unsealed',
+  {},
+  { stream: 'LowCardinality(String)', sealed_through: 'Int64', watermark: 'Int64' },
+);
+
+const rejectedParameters = {
+  from: "DateTime64(3, 'UTC')",
+  to: "DateTime64(3, 'UTC')",
+  reason: 'Array(String)',
+  source: 'Array(String)',
+} as const satisfies Types;
+
+export const rejectedRecords = view('rejected_records', rejectedParameters, {
+  stream: 'LowCardinality(String)',
+  sequence_number: 'Int64',
+  record_index: 'UInt32',
+  enqueued_at: "DateTime64(3, 'UTC')",
+  source: 'LowCardinality(String)',
+  reason: 'LowCardinality(String)',
+  detail: 'String',
+  body: 'String',
+  body_bytes: 'UInt32',
+  replayed: 'Bool',
+});
+
+export const rejected = view('rejected', rejectedParameters, {
+  source: 'LowCardinality(String)',
+  reason: 'LowCardinality(String)',
+  records: 'UInt64',
+  replayed_records: 'UInt64',
+  first_enqueued_at: "DateTime64(3, 'UTC')",
+  last_enqueued_at: "DateTime64(3, 'UTC')",
+  example: 'String',
+});
+
+export const backfilled = view(
+  'backfilled',
+  { workspace: 'String', log: 'String' },
+  { window_from: "DateTime64(3, 'UTC')", window_to: "DateTime64(3, 'UTC')", records: 'UInt64' },
 );
 
 export const orphans = view(
@@ -218,6 +283,9 @@ export const recordCounts = view(
   },
 );
 
+/** Repeated deliveries that were merged into calls, and the calls that they touch. */
+export const duplicates = view('duplicates', {}, { records: 'UInt64', calls: 'UInt64' });
+
 export const clock = view('clock', {}, { now: "DateTime64(3, 'UTC')" });
 
 export const lastMessage = view(
@@ -247,6 +315,18 @@ export const priceSources = view(
   { author: 'String', reason: 'String', rows: 'UInt64', known_from: "DateTime64(3, 'UTC')" },
 );
 
+/** A key's principal, while the key is valid by the database's clock. */
+export const apiKey = view(
+  'api_key',
+  { key_hash: 'String' },
+  {
+    name: 'String',
+    role: 'LowCardinality(String)',
+    tenants: 'Array(String)',
+    remaining_ms: 'Nullable(Float64)',
+  },
+);
+
 /** Every view of migrations/views that TypeScript reads; `contract.ts` compares them with the database. */
 export const views = [
   attributedCalls,
@@ -256,15 +336,25 @@ export const views = [
   spend,
   callRecords,
   sealed,
+  statedLinks,
+  linked,
+  unsealed,
+  rejectedRecords,
+  rejected,
+  backfilled,
+  polledThrough,
+  losses,
   orphans,
   committed,
   positions,
   holes,
   pipeline,
   recordCounts,
+  duplicates,
   clock,
   lastMessage,
   ownership,
   workers,
   priceSources,
+  apiKey,
 ] as const;

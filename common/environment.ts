@@ -32,6 +32,3 @@ export function readEnvironment<S extends z.ZodRawShape>(
 export function wholeNumber(minimum: number, maximum: number): z.ZodCoercedNumber {
   return z.coerce.number().int().min(minimum).max(maximum);
 }
-
-/** `true` or `false`, nothing else. */
-export const flag = z.enum(['true', 'false']).transform((text) => text === 'true');

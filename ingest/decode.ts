@@ -1,110 +1,112 @@
-import type { Event } from './event.ts';
+import { openMessage, type Part } from './envelope.ts';
+import type { Event, RejectReason } from './event.ts';
+import type { Envelope, Format } from './format.ts';
 import type { Message, Origin } from './message.ts';
-import { isObject, parseJson, Reader, type Json } from './reader.ts';
-import { decodeApimGateway } from './sources/apim_gateway.ts';
-import { decodeApimLlm } from './sources/apim_llm.ts';
-import { apimPolicySchema, decodeApimPolicy } from './sources/apim_policy.ts';
-import { decodeApimPolicyMinimal, minimalPolicyNames } from './sources/apim_policy_minimal.ts';
+import { isObject, Reader, type Json } from './reader.ts';
+import { apimGateway } from './sources/apim_gateway.ts';
+import { apimLlm } from './sources/apim_llm.ts';
+import { apimPolicy } from './sources/apim_policy.ts';
+import { apimPolicyMinimal } from './sources/apim_policy_minimal.ts';
 
 /** A record and the text it was read from, as far as it must be kept: only rejected records keep theirs. */
 export type Decoded = { readonly event: Event; readonly rejectedText: string | Uint8Array };
 
-/** A message with more records than this is refused whole: a batch must stay one block of the database. */
-export const recordsPerMessageMax = 10_000;
+/** Every format, the more telling ones first. */
+const builtin: readonly Format[] = [apimGateway, apimLlm, apimPolicy, apimPolicyMinimal];
+
+/** Shapes of a message beside `records`, an array, one object or one object per line. */
+const envelopes: readonly Envelope[] = [];
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
-/** Azure Monitor categories and the decoders that know them, lower case. */
-const categories: ReadonlyMap<string, (record: Reader) => Event> = new Map([
-  ['gatewaylogs', decodeApimGateway],
-  ['gatewayllmlogs', decodeApimLlm],
-]);
-
 /**
- * The records of a message, each decoded, dropped or rejected; at least one. Azure sends `{"records": […]}`, policies
- * a bare object, some bridges a bare array. Never throws: whatever the bytes are, they have a row.
+ * The records of a message, each decoded, dropped or rejected; at least one. `declared` are the formats of mapping
+ * files, tried before the built-in ones. Never throws: whatever the bytes are, they have a row.
  */
-export function decodeMessage(message: Message): Decoded[] {
-  if (message.body.length === 0) return [rejectedMessage(message, 'empty', 'the message has no bytes')];
+export function decodeMessage(message: Message, declared: readonly Format[] = []): Decoded[] {
+  if (message.body.length === 0) return [refused(message, 'empty', 'the message has no bytes')];
   let text: string;
   try {
     text = utf8.decode(message.body);
   } catch {
-    return [rejectedMessage(message, 'not_utf8', 'the bytes are not UTF-8')];
+    return [refused(message, 'not_utf8', 'the bytes are not UTF-8')];
   }
-  const parsed = parseJson(text);
-  if (parsed === undefined) return [rejectedMessage(message, 'not_json', 'the text is not JSON')];
-  const records = recordsOf(parsed);
-  if (records.length === 0) {
+  const opened = openMessage(text, envelopes);
+  if (opened.kind === 'refused') return [refused(message, opened.reason, opened.detail)];
+  if (opened.records.length === 0) {
     return [{ event: { kind: 'dropped', source: '', reason: 'no_records', call_id: '' }, rejectedText: '' }];
   }
-  if (records.length > recordsPerMessageMax) {
-    return [
-      rejectedMessage(message, 'too_many_records', `${records.length} records, more than ${recordsPerMessageMax}`),
-    ];
-  }
-  return records.map((record, record_index) => {
-    const event = decodeSafely(record, {
-      stream: message.stream,
-      sequence_number: message.sequence_number,
-      record_index,
-    });
-    return { event, rejectedText: event.kind === 'rejected' ? textOf(record, message) : '' };
+  const { stream, sequence_number } = message;
+  const place = message.origin ?? { stream, sequence_number, record_index: 0 };
+  const choose = chooser(declared, message.source);
+  return opened.records.map((part, record_index) => {
+    const origin = { ...place, record_index: place.record_index + record_index };
+    const event = decodePart(part, origin, choose);
+    return { event, rejectedText: event.kind === 'rejected' ? textOf(part, message) : '' };
   });
 }
 
 /** A decoder that fails is a bug of ours, yet one record must not hold up all that follow it: it is kept and counted. */
-function decodeSafely(record: Json, origin: Origin): Event {
+function decodePart(part: Part, origin: Origin, choose: Chooser): Event {
+  if ('broken' in part) return rejected('not_json', 'the line is not JSON');
+  if (!isObject(part.value)) return rejected('not_an_object', 'a record is not an object');
   try {
-    return decodeRecord(record, origin);
+    const record = new Reader(part.value);
+    const format = choose(record);
+    if (format !== null) return format.decode(record, origin);
+    const category = record.peek('category');
+    return typeof category === 'string'
+      ? rejected('unknown_category', `category ${category.slice(0, 64)} has no decoder`)
+      : rejected('unknown_format', `fields: ${Object.keys(part.value).slice(0, 8).join(', ').slice(0, 200)}`);
   } catch (error) {
-    return { kind: 'rejected', source: '', reason: 'decoder_failed', detail: String(error).slice(0, 200) };
+    return rejected('decoder_failed', String(error).slice(0, 200));
   }
 }
 
+type Chooser = (record: Reader) => Format | null;
+
+/** The choice among all formats, or among those of the source that the way in names. */
+function chooser(declared: readonly Format[], source: string | undefined): Chooser {
+  if (source === undefined && declared.length === 0) return chooseBuiltin;
+  const formats = [...declared, ...builtin];
+  return chooserOf(source === undefined ? formats : formats.filter((format) => isOf(format, source)));
+}
+
+function isOf(format: Format, source: string): boolean {
+  return format.source === source || format.source.startsWith(`${source}_`);
+}
+
+/** Whether a way in may name this source. */
+export function isSource(source: string, declared: readonly Format[]): boolean {
+  return [...declared, ...builtin].some((format) => isOf(format, source));
+}
+
+const chooseBuiltin = chooserOf(builtin);
+
+function chooserOf(formats: readonly Format[]): Chooser {
+  const byCategory = new Map(formats.flatMap((format) => ('category' in format ? [[format.category, format]] : [])));
+  const others = formats.flatMap((format) => ('recognises' in format ? [format] : []));
+  return (record) => {
+    const category = record.peek('category');
+    const known = typeof category === 'string' ? byCategory.get(category.toLowerCase()) : undefined;
+    return known ?? others.find((format) => format.recognises(record)) ?? null;
+  };
+}
+
 /** What can be parsed cannot always be written: some nestings are too deep. Then the whole message is kept instead. */
-function textOf(record: Json, message: Message): string | Uint8Array {
+function textOf(part: Part, message: Message): string | Uint8Array {
+  if ('broken' in part) return part.broken;
   try {
-    return JSON.stringify(record);
+    return JSON.stringify(part.value satisfies Json);
   } catch {
     return message.body;
   }
 }
 
-function rejectedMessage(message: Message, reason: (Event & { kind: 'rejected' })['reason'], detail: string): Decoded {
-  return { event: { kind: 'rejected', source: '', reason, detail }, rejectedText: message.body };
+function rejected(reason: RejectReason, detail: string): Event {
+  return { kind: 'rejected', source: '', reason, detail };
 }
 
-function recordsOf(parsed: Json): Json[] {
-  if (Array.isArray(parsed)) return parsed;
-  if (isObject(parsed)) {
-    const records = new Reader(parsed).value('records');
-    if (Array.isArray(records)) return records;
-  }
-  return [parsed];
-}
-
-function decodeRecord(record: Json, origin: Origin): Event {
-  if (!isObject(record))
-    return { kind: 'rejected', source: '', reason: 'not_an_object', detail: 'a record is not an object' };
-  const reader = new Reader(record);
-  if (reader.value('schema') === apimPolicySchema) return decodeApimPolicy(reader);
-  const category = reader.value('category');
-  if (typeof category === 'string') {
-    const decode = categories.get(category.toLowerCase());
-    if (decode !== undefined) return decode(reader);
-    return {
-      kind: 'rejected',
-      source: '',
-      reason: 'unknown_category',
-      detail: `category ${category.slice(0, 64)} has no decoder`,
-    };
-  }
-  if (minimalPolicyNames.every((name) => reader.has(name))) return decodeApimPolicyMinimal(reader, origin);
-  return {
-    kind: 'rejected',
-    source: '',
-    reason: 'unknown_format',
-    detail: `fields: ${Object.keys(record).slice(0, 8).join(', ').slice(0, 200)}`,
-  };
+function refused(message: Message, reason: RejectReason, detail: string): Decoded {
+  return { event: rejected(reason, detail), rejectedText: message.body };
 }

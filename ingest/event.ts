@@ -3,8 +3,10 @@
  * `events`. A missing number is null, a missing text is '' (no dimension has a meaningful empty value).
  */
 export type Fields = {
-  /** gateway/correlation id; '' where the record is of no call. */
+  /** As `callId` makes it; '' where the record is of no call. */
   call_id: string;
+  /** Ids under which other systems log the same call, as `callId` makes them: a gateway in front, a back end behind. */
+  linked_ids: readonly string[];
   gateway: string;
   /** UTC, `YYYY-MM-DD hh:mm:ss.mmm`. */
   started_at: string | null;
@@ -23,7 +25,25 @@ export type Fields = {
   service_tier: string;
   user_id: string;
   error_type: string;
+  /** `hit`, `miss` or ''. */
   cache_status: string;
+  model_version: string;
+  /** A/B arm, route or pool member that the gateway chose. */
+  routing_label: string;
+  moderation_outcome: '' | 'passed' | 'annotated' | 'blocked';
+  /** The worst category of a content filter, by the filter's own name: `hate`, `jailbreak`. */
+  moderation_category: string;
+  moderation_severity: '' | 'safe' | 'low' | 'medium' | 'high';
+  /** Whose limit refused or slowed the call. */
+  throttled_by: '' | 'rate_limit' | 'quota' | 'token_limit' | 'backend' | 'bandwidth';
+  /** The caller's network, /24 or /48: an address is a person, a network is enough to see that a key moved. */
+  client_network: string;
+  /** The instance of a back end that answered, or that a lifecycle event is about. */
+  instance_id: string;
+  /** Lifecycle and metric records only: what happened or was measured, as the source names it. */
+  event_name: string;
+  /** Lifecycle records only: why, in one short word, or which part of the instance. */
+  event_reason: string;
   http_response_status_code: number | null;
   backend_response_status_code: number | null;
   request_stream: boolean | null;
@@ -33,6 +53,17 @@ export type Fields = {
   time_to_first_token_ms: number | null;
   request_bytes: number | null;
   response_bytes: number | null;
+  /** How often a back end was asked for this call; 1 is no retry. */
+  attempts: number | null;
+  /** Time that a limit made the call wait. */
+  throttled_ms: number | null;
+  quota_remaining_tokens: number | null;
+  /** The gateway says that it cut its own record. */
+  truncated: boolean | null;
+  /** Share of the calls that this log mentions, in (0, 1]; null where it does not say. */
+  sample_fraction: number | null;
+  /** Metric records only: total, count, minimum, maximum, average as the source has them. */
+  measurements: Readonly<Record<string, number>>;
 } & Usage;
 
 /** Tokens by kind. The kinds are disjoint: cached input is not in `usage_input_tokens`, reasoning not in output. */
@@ -53,17 +84,18 @@ export type Usage = {
 /** How the tokens are known; '' where the record is not about usage. */
 export type Quality = '' | 'exact' | 'estimated' | 'partial' | 'missing';
 
-/** The decoders, as the column `source` and the labels name them. */
-export type Source = 'apim_gateway' | 'apim_llm' | 'apim_policy' | 'apim_policy_minimal';
+/** A format, as the column `source` and the labels name it. */
+type Source = string;
 
 /** Unwanted on purpose; counted, not kept. */
-export type DropReason = 'no_records' | 'probe' | 'message_text';
+type DropReason = 'no_records' | 'probe' | 'message_text';
 
 /** Not understood; kept with its bytes. */
 export type RejectReason =
   | 'empty'
   | 'not_utf8'
   | 'not_json'
+  | 'truncated'
   | 'not_an_object'
   | 'too_many_records'
   | 'unknown_format'
@@ -80,13 +112,13 @@ export type RejectReason =
 /** What a record was decoded to. */
 export type Event =
   | {
-      readonly kind: 'call' | 'gateway' | 'usage';
+      readonly kind: 'call' | 'gateway' | 'usage' | 'backend' | 'lifecycle' | 'metric';
       readonly source: Source;
       readonly fields: Fields;
       readonly unknown_fields: readonly string[];
     }
-  | { readonly kind: 'dropped'; readonly source: Source | ''; readonly reason: DropReason; readonly call_id: string }
-  | { readonly kind: 'rejected'; readonly source: Source | ''; readonly reason: RejectReason; readonly detail: string };
+  | { readonly kind: 'dropped'; readonly source: Source; readonly reason: DropReason; readonly call_id: string }
+  | { readonly kind: 'rejected'; readonly source: Source; readonly reason: RejectReason; readonly detail: string };
 
 export const noUsage: Usage = {
   usage_input_tokens: null,
@@ -104,6 +136,7 @@ export const noUsage: Usage = {
 /** A record that says nothing yet; decoders spread over it, so that a forgotten field is unset and never undefined. */
 export const noFields: Fields = {
   call_id: '',
+  linked_ids: [],
   gateway: '',
   started_at: null,
   consumer_id: '',
@@ -122,6 +155,16 @@ export const noFields: Fields = {
   user_id: '',
   error_type: '',
   cache_status: '',
+  model_version: '',
+  routing_label: '',
+  moderation_outcome: '',
+  moderation_category: '',
+  moderation_severity: '',
+  throttled_by: '',
+  client_network: '',
+  instance_id: '',
+  event_name: '',
+  event_reason: '',
   http_response_status_code: null,
   backend_response_status_code: null,
   request_stream: null,
@@ -131,5 +174,11 @@ export const noFields: Fields = {
   time_to_first_token_ms: null,
   request_bytes: null,
   response_bytes: null,
+  attempts: null,
+  throttled_ms: null,
+  quota_remaining_tokens: null,
+  truncated: null,
+  sample_fraction: null,
+  measurements: {},
   ...noUsage,
 };

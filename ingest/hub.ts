@@ -11,7 +11,7 @@ import {
   type ReceivedEventData,
   type Subscription,
 } from '@azure/event-hubs';
-import { messageOf } from '#common/environment.ts';
+import { messageOf } from '#common/error.ts';
 import type { Message } from './message.ts';
 
 /** The only door to @azure/event-hubs. */
@@ -30,7 +30,7 @@ export type HubConfig = {
 /** Sequence numbers the hub holds; `last` is -1 when the partition never had a message. */
 export type Held = { readonly beginning: number; readonly last: number };
 
-export type ReadOptions = {
+type ReadOptions = {
   readonly partition: string;
   /** Messages after this sequence number, and itself too when `inclusive`; null from the oldest. */
   readonly after: { readonly sequence_number: number; readonly inclusive: boolean } | null;

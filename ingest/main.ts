@@ -1,6 +1,12 @@
 import { hostname } from 'node:os';
 import { z } from 'zod';
-import { databaseConfig, databaseVariables, openDatabase, type DatabaseConfig } from '#clickhouse/client.ts';
+import {
+  databaseConfig,
+  databaseVariables,
+  openDatabase,
+  type Database,
+  type DatabaseConfig,
+} from '#clickhouse/client.ts';
 import { differences } from '#clickhouse/contract.ts';
 import { classify } from '#clickhouse/error.ts';
 import { ConfigurationError, readEnvironment, wholeNumber } from '#common/environment.ts';
@@ -10,9 +16,12 @@ import { retryUntilDone } from '#common/retry.ts';
 import { serveMetrics, startTelemetry, telemetryVariables } from '#common/telemetry.ts';
 import { openHub, type HubConfig } from './hub.ts';
 import { onRetryOf } from './commit.ts';
-import { ingestMetrics } from './metrics.ts';
+import { openIntake, type Intake } from './intake.ts';
+import { Journal } from './journal.ts';
+import { ingestMetrics, type IngestMetrics } from './metrics.ts';
 import { notifier, type Notify } from './notice.ts';
 import { Partitions } from './partitions.ts';
+import { replay } from './replay.ts';
 
 export type Config = {
   readonly database: DatabaseConfig;
@@ -20,6 +29,9 @@ export type Config = {
   readonly ownerName: string;
   readonly messagesMax: number;
   readonly paceMs: number;
+  /** Of the intake over HTTP; null opens none, 0 takes a free port. */
+  readonly intakePort: number | null;
+  readonly intakeHost: string;
   readonly metricsPort: number | null;
   readonly metricsHost: string;
   readonly otlpEndpoint: string | undefined;
@@ -70,6 +82,13 @@ export const variables = {
   INGEST_PACE_MS: wholeNumber(0, 60_000)
     .default(1_000)
     .describe('Least time between two inserts of a partition, milliseconds (default 1000)'),
+  INGEST_INTAKE_PORT: wholeNumber(0, 65_535)
+    .optional()
+    .describe('Port of the intake for gateways that push over HTTP; the API relays to it; unset opens none'),
+  INGEST_INTAKE_HOST: z
+    .string()
+    .default('127.0.0.1')
+    .describe('Address of the intake (default 127.0.0.1); requests need a key; put TLS in front of any other address'),
   INGEST_METRICS_PORT: wholeNumber(1, 65_535).optional().describe('Port of /metrics and /healthz; unset opens none'),
   INGEST_METRICS_HOST: z.string().default('127.0.0.1').describe('Address of /metrics (default 127.0.0.1)'),
   LOG_LEVEL: z
@@ -92,6 +111,7 @@ export async function start(config: Config): Promise<Running> {
   }
   const hub = await openHub(config.hub);
   const partitions = new Partitions({ ...config, db, hub, metrics, notify });
+  const ways = await openWaysIn(config, db, metrics);
   const closeMetrics =
     config.metricsPort === null
       ? async (): Promise<void> => {}
@@ -99,14 +119,37 @@ export async function start(config: Config): Promise<Running> {
   const running = partitions.run();
   notify('started', '', { hub: config.hub.hub });
   return {
+    ...(ways === null ? {} : { address: { port: ways.port } }),
     closed: running,
     close: async () => {
+      await ways?.close();
       await partitions.close();
       await running;
       await hub.close();
       await closeMetrics();
       await db.close();
       await telemetry.close();
+    },
+  };
+}
+
+/** The intake and the replay, each with a stream of its own; null where no port is set. */
+async function openWaysIn(config: Config, db: Database, metrics: IngestMetrics): Promise<Intake | null> {
+  if (config.intakePort === null) return null;
+  const options = { db, log: config.log, metrics, owner: config.ownerName, declared: [] };
+  const journals = { intake: new Journal('intake', options), replay: new Journal('replay', options) };
+  const intake = await openIntake({
+    ...options,
+    journal: journals.intake,
+    replay: async (wanted) => replay({ ...options, journal: journals.replay }, wanted),
+    port: config.intakePort,
+    host: config.intakeHost,
+  });
+  return {
+    port: intake.port,
+    close: async () => {
+      await intake.close();
+      await Promise.all([journals.intake.close(), journals.replay.close()]);
     },
   };
 }
@@ -154,6 +197,8 @@ export function configFrom(environment: Readonly<Record<string, string | undefin
     ownerName: read.INGEST_OWNER,
     messagesMax: read.INGEST_MESSAGES_MAX,
     paceMs: read.INGEST_PACE_MS,
+    intakePort: read.INGEST_INTAKE_PORT ?? null,
+    intakeHost: read.INGEST_INTAKE_HOST,
     metricsPort: read.INGEST_METRICS_PORT ?? null,
     metricsHost: read.INGEST_METRICS_HOST,
     otlpEndpoint: read.OTEL_EXPORTER_OTLP_ENDPOINT,
@@ -161,4 +206,13 @@ export function configFrom(environment: Readonly<Record<string, string | undefin
   };
 }
 
-if (import.meta.main) await runUntilSignal(async () => start(configFrom(process.env)));
+if (import.meta.main) {
+  const [command, ...args] = process.argv.slice(2);
+  await runUntilSignal(async () => {
+    if (command === undefined) return start(configFrom(process.env));
+    if (command !== 'import') throw new ConfigurationError(`unknown command ${command}; there is only: import`);
+    const { importFiles } = await import('./import.ts');
+    await importFiles(args, process.env);
+    return { close: async () => {}, closed: Promise.resolve() };
+  });
+}

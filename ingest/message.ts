@@ -1,4 +1,4 @@
-/** One message as the hub delivered it. */
+/** One message as the hub, or another way in, delivered it. */
 export type Message = {
   /** namespace/hub/partition */
   readonly stream: string;
@@ -7,6 +7,10 @@ export type Message = {
   /** Milliseconds since 1970, by the hub's clock. */
   readonly enqueued_at_ms: number;
   readonly body: Uint8Array;
+  /** The source that the way in names: only its formats are tried. */
+  readonly source?: string | undefined;
+  /** Where its first record stood when it first came, for what comes again: an import of the same file, a replay. */
+  readonly origin?: Origin | undefined;
 };
 
 /** Where a record stands; the only identity of a record that names no call. */

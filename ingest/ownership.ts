@@ -1,12 +1,9 @@
 import type { Database } from '#clickhouse/client.ts';
 import { claims } from '#clickhouse/tables.ts';
 import { ownership, workers } from '#clickhouse/views.ts';
-import type { Row } from '#clickhouse/view.ts';
 
 /** A holder that was not heard of for this long has lost its streams; by the database's clock. */
 const leaseMs = 15_000;
-
-export type Holding = Row<typeof ownership.columns>;
 
 /**
  * Takes a stream: the next epoch, by compare-and-swap. Null when a rival took that epoch first. A holder is never asked:

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Database } from '#clickhouse/client.ts';
 import { streamStates } from '#clickhouse/tables.ts';
-import { messageOf } from '#common/environment.ts';
+import { messageOf } from '#common/error.ts';
 import type { Hub } from './hub.ts';
 import type { IngestMetrics } from './metrics.ts';
 import type { Notify } from './notice.ts';

@@ -51,6 +51,11 @@ export class Reader {
     return this.#byName.get(lower);
   }
 
+  /** The value as it stands, without counting the name as known: for telling formats apart. */
+  peek(name: string): Json | undefined {
+    return this.#byName.get(lowerCase(name));
+  }
+
   has(name: string): boolean {
     return this.#byName.has(lowerCase(name));
   }

@@ -6,8 +6,8 @@ import type { MessageRows } from './rows.ts';
 import { seal } from './seal.ts';
 import { traced } from './span.ts';
 
-/** Kinds of records that the view `sealed` merges into calls. */
-const sealed = new Set(['call', 'gateway', 'usage', 'backend']);
+/** Kinds of records that say nothing of any call, nor that two are one. */
+const silent = new Set(['dropped', 'rejected']);
 
 /**
  * The least time between two sealings of a stream. The database plans one for 100 ms of processor time, however few
@@ -58,7 +58,7 @@ export class Sealing {
   follow(watermark: number, batch: readonly MessageRows[] | null): void {
     const isUpToDate = this.#running === null && this.#through === this.#wanted;
     this.#wanted = watermark;
-    if (isUpToDate && batch?.every(({ rows }) => rows.every(({ kind }) => !sealed.has(kind))) === true) {
+    if (isUpToDate && batch?.every(({ rows }) => rows.every(({ kind }) => silent.has(kind))) === true) {
       this.#through = watermark;
       return;
     }

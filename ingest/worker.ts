@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Database } from '#clickhouse/client.ts';
 import { gaps } from '#clickhouse/tables.ts';
-import { messageOf } from '#common/environment.ts';
+import { messageOf } from '#common/error.ts';
 import { audit } from './audit.ts';
 import { commit, cut, onRetryOf, repeat, type CommitOptions, type Outcome } from './commit.ts';
 import { hash64 } from './hash.ts';

@@ -43,8 +43,8 @@ function flags(): {
     const traffic = values.traffic ?? 'trace';
     if (traffic !== 'trace' && traffic !== 'none') throw new Error(`--traffic ${traffic} is neither trace nor none`);
     // As it goes into a header: printable, and without a space.
-    if (values.key !== undefined && !/^[\x21-\x7e]{16,}$/.test(values.key))
-      throw new Error('--key is shorter than 16 characters, or has others than ASCII letters, digits and signs');
+    if (values.key !== undefined && !/^[\x21-\x7e]{16,256}$/.test(values.key))
+      throw new Error('--key is not 16 to 256 printable ASCII characters without spaces');
     if (positionals.length > 1) throw new Error(`${positionals.slice(1).join(' ')} is not understood`);
     return {
       role: positionals[0] ?? 'stack',

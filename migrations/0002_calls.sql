@@ -4,10 +4,12 @@
 -- from any worker. The version is the number of records known, which only grows.
 -- Why this key: a tenant is a set of consumers, so its questions prune; the version does not move a row, and where a
 -- late record changes consumer or time, the old key is withdrawn in the same insert (is_deleted).
+-- Why synced: what a stream reports as sealed must not be lost with the power, because nobody seals it again.
 -- Why daily partitions: finished days merge to one part, where FINAL costs nothing; retention drops whole parts.
 CREATE TABLE IF NOT EXISTS calls
 (
-    call_id                               String                             CODEC(ZSTD(1)),
+    call_id                               String                             COMMENT 'of the record that names the caller' CODEC(ZSTD(1)),
+    call_ids                              Array(String)                      COMMENT 'every id that its records have' CODEC(ZSTD(1)),
     version                               UInt32                             COMMENT 'records known when sealed' CODEC(T64, LZ4),
     is_deleted                            UInt8                              COMMENT 'withdrawn: the call has moved to another key' CODEC(ZSTD(1)),
     completeness                          LowCardinality(String)             COMMENT 'complete, no_usage, or orphan (usage without its gateway record)' CODEC(ZSTD(1)),
@@ -34,6 +36,14 @@ CREATE TABLE IF NOT EXISTS calls
     user_id                               String                             CODEC(ZSTD(1)),
     error_type                            LowCardinality(String)             CODEC(ZSTD(1)),
     cache_status                          LowCardinality(String)             CODEC(ZSTD(1)),
+    model_version                         LowCardinality(String)             CODEC(ZSTD(1)),
+    routing_label                         LowCardinality(String)             COMMENT 'A/B arm, route or pool member that the gateway chose' CODEC(ZSTD(1)),
+    moderation_outcome                    LowCardinality(String)             COMMENT 'passed annotated blocked, or empty' CODEC(ZSTD(1)),
+    moderation_category                   LowCardinality(String)             COMMENT 'the worst category, as the filter names it' CODEC(ZSTD(1)),
+    moderation_severity                   LowCardinality(String)             COMMENT 'safe low medium high, or empty' CODEC(ZSTD(1)),
+    throttled_by                          LowCardinality(String)             COMMENT 'rate_limit quota token_limit backend bandwidth, or empty' CODEC(ZSTD(1)),
+    client_network                        LowCardinality(String)             COMMENT '/24 or /48, never an address' CODEC(ZSTD(1)),
+    instance_id                           LowCardinality(String)             CODEC(ZSTD(1)),
     http_response_status_code             Nullable(UInt16)                   CODEC(ZSTD(1)),
     backend_response_status_code          Nullable(UInt16)                   CODEC(ZSTD(1)),
     request_stream                        Nullable(Bool)                     CODEC(ZSTD(1)),
@@ -43,6 +53,11 @@ CREATE TABLE IF NOT EXISTS calls
     time_to_first_token_ms                Nullable(UInt32)                   CODEC(T64, LZ4),
     request_bytes                         Nullable(UInt64)                   CODEC(T64, LZ4),
     response_bytes                        Nullable(UInt64)                   CODEC(T64, LZ4),
+    attempts                              Nullable(UInt16)                   COMMENT 'times a back end was asked; 1 is no retry' CODEC(ZSTD(1)),
+    throttled_ms                          Nullable(UInt32)                   CODEC(T64, LZ4),
+    quota_remaining_tokens                Nullable(UInt64)                   CODEC(T64, LZ4),
+    truncated                             Nullable(Bool)                     COMMENT 'the gateway cut its own record' CODEC(ZSTD(1)),
+    sample_fraction                       Nullable(Float64)                  COMMENT 'share of calls that the log mentions' CODEC(ZSTD(1)),
     usage_input_tokens                    Nullable(UInt64)                   CODEC(T64, LZ4),
     usage_cache_read_input_tokens         Nullable(UInt64)                   CODEC(T64, LZ4),
     usage_cache_creation_5m_input_tokens  Nullable(UInt64)                   CODEC(T64, LZ4),
@@ -55,9 +70,21 @@ CREATE TABLE IF NOT EXISTS calls
     usage_quality                         LowCardinality(String)             CODEC(ZSTD(1)),
     usage_disagrees                       Bool                               COMMENT 'the kinds do not add up to the stated total: flagged, not mended' CODEC(ZSTD(1)),
 
-    INDEX by_call_id call_id TYPE bloom_filter(0.01) GRANULARITY 4
+    INDEX by_call_id call_ids TYPE bloom_filter(0.01) GRANULARITY 4
 )
 ENGINE = ${R}ReplacingMergeTree(version, is_deleted)
 PARTITION BY toDate(started_at)
 ORDER BY (consumer_id, started_at, call_id)
-SETTINGS min_age_to_force_merge_seconds = 3600, min_age_to_force_merge_on_partition_only = 1;
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1,
+         min_age_to_force_merge_seconds = 3600, min_age_to_force_merge_on_partition_only = 1;
+-- Ids that mean the same call: a gateway in front of a gateway, a back end behind one. Each pair stands in both
+-- directions. Derived from `events.linked_ids` before the calls of a range are sealed, so that of two workers that
+-- store the two halves at once the later one sees both.
+CREATE TABLE IF NOT EXISTS links
+(
+    id         String CODEC(ZSTD(1)),
+    linked_id  String CODEC(ZSTD(1))
+)
+ENGINE = ${R}ReplacingMergeTree
+ORDER BY (id, linked_id)
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;

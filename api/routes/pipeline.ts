@@ -1,5 +1,5 @@
 import { z } from '@hono/zod-openapi';
-import { pipeline, recordCounts } from '#clickhouse/views.ts';
+import { duplicates, pipeline, recordCounts } from '#clickhouse/views.ts';
 import { completeness, rowSchema } from '../answer.ts';
 import { exported, type Format, formatOf } from '../export.ts';
 import { type App, type AskedContext, listResponse, register } from '../route.ts';
@@ -12,6 +12,9 @@ const meta = z.object({
   complete_through: z.record(z.string(), z.iso.datetime()),
   received: count.describe('Messages of all streams'),
   records: count.describe('Records in them'),
+  duplicates: count.describe(
+    'Of the records of calls, those that were repeated deliveries of a record already there; they change no call',
+  ),
   balanced: z.boolean().describe('Every stream balances: nothing is missing and every record has become something'),
   kinds: z.array(rowSchema(recordCounts.columns)).describe('What became of the records, by decoder, kind and reason'),
 });
@@ -45,9 +48,10 @@ async function answer(c: AskedContext, setting: Setting, wanted: Format): Promis
       completeThrough: complete.through,
     });
   }
-  const [streams, kinds] = await Promise.all([
+  const [streams, kinds, repeated] = await Promise.all([
     setting.db.read(pipeline, {}, { orderBy: order }),
     setting.db.read(recordCounts, {}, { orderBy: (['source', 'kind', 'reason'] as const).map(ascending) }),
+    setting.db.read(duplicates, {}, { columns: ['records'] }),
   ]);
   c.header('Vary', 'Accept');
   return c.json({
@@ -56,6 +60,7 @@ async function answer(c: AskedContext, setting: Setting, wanted: Format): Promis
       complete_through: complete.bySource,
       received: total(streams.map((row) => row.received)),
       records: total(streams.map((row) => row.records)),
+      duplicates: total(repeated.map((row) => row.records)),
       balanced: streams.every((row) => row.balanced),
       kinds,
     },

@@ -1,4 +1,6 @@
+import { callId } from '../call_id.ts';
 import { noFields, type Event } from '../event.ts';
+import type { Format } from '../format.ts';
 import { address } from '../provider.ts';
 import type { Reader } from '../reader.ts';
 import { resourceOf } from './azure_resource.ts';
@@ -12,12 +14,14 @@ const ignored = new Set(
   ).split(' '),
 );
 
+export const apimGateway: Format = { source: 'apim_gateway', category: 'gatewaylogs', decode };
+
 /**
  * API Management GatewayLogs: one record per request, with who called, how it ended and how long it took; no tokens.
  * Times in milliseconds. `time` is the start of the request. Wire: Azure Monitor resource log; camelCase since 2018,
  * PascalCase and `properties` as a text before.
  */
-export function decodeApimGateway(record: Reader): Event {
+function decode(record: Reader): Event {
   const resource = resourceOf(record);
   const started_at = record.instant('time');
   if (started_at === null) record.fail('missing_time', 'time is missing');
@@ -30,7 +34,7 @@ export function decodeApimGateway(record: Reader): Event {
   const cache = p.text('cache').toLowerCase();
   const fields = {
     ...noFields,
-    call_id: `${resource.gateway}/${resource.correlation_id}`,
+    call_id: callId(resource.gateway, resource.correlation_id),
     gateway: resource.gateway,
     started_at,
     consumer_id: p.text('apimSubscriptionId') || p.text('subscriptionId'),

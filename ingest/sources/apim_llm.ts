@@ -1,4 +1,6 @@
+import { callId } from '../call_id.ts';
 import { noFields, noUsage, type Event, type Usage } from '../event.ts';
+import type { Format } from '../format.ts';
 import type { Reader } from '../reader.ts';
 import { resourceOf } from './azure_resource.ts';
 
@@ -6,17 +8,19 @@ const ignored = new Set(
   'requestmessages responsemessages apiversion operationname sequencenumber correlationid'.split(' '),
 );
 
+export const apimLlm: Format = { source: 'apim_llm', category: 'gatewayllmlogs', decode };
+
 /**
  * API Management GatewayLlmLogs: tokens and model of a call, without the caller. A call is several rows: row 0 has the
  * counts, the others chunks of message text, which is not wanted. Health probes (no model, no request, no tokens) are
  * most of the rows on some gateways and say nothing.
  */
-export function decodeApimLlm(record: Reader): Event {
+function decode(record: Reader): Event {
   const resource = resourceOf(record);
   const started_at = record.instant('time');
   if (resource === null) return rejected(record);
   const p = resource.properties;
-  const call_id = `${resource.gateway}/${resource.correlation_id}`;
+  const call_id = callId(resource.gateway, resource.correlation_id);
   const row = p.count('sequenceNumber') ?? 0;
   const response_model = p.text('modelName');
   const deployment = p.text('deploymentName');

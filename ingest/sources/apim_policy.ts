@@ -1,4 +1,6 @@
+import { callId } from '../call_id.ts';
 import { noFields, noUsage, type Event } from '../event.ts';
+import type { Format } from '../format.ts';
 import type { Reader } from '../reader.ts';
 import { recogniseUsage } from '../usage/recognise.ts';
 import { gatewayName, regionName } from './azure_resource.ts';
@@ -6,12 +8,18 @@ import { gatewayName, regionName } from './azure_resource.ts';
 /** The schema that docs/apim/gatemeter-call.fragment.xml writes. */
 export const apimPolicySchema = 'gatemeter.call.v1';
 
+export const apimPolicy: Format = {
+  source: 'apim_policy',
+  recognises: (record) => record.peek('schema') === apimPolicySchema,
+  decode,
+};
+
 /**
  * The event of Gatemeter's own API Management policy: a whole call in one record. `requestId` is the correlation id of
  * the diagnostic logs and `gateway` the service's name, so both mentions become one call. A streamed answer cannot be
  * read by a policy without buffering it: its `usage` is absent and comes from GatewayLlmLogs.
  */
-export function decodeApimPolicy(record: Reader): Event {
+function decode(record: Reader): Event {
   const gateway = gatewayName(record.text('gateway'));
   const requestId = record.text('requestId');
   if (requestId === '') record.fail('missing_correlation_id', 'requestId is missing');
@@ -24,7 +32,7 @@ export function decodeApimPolicy(record: Reader): Event {
   const fields = {
     ...noFields,
     ...counted,
-    call_id: `${gateway}/${requestId}`,
+    call_id: callId(gateway, requestId),
     gateway,
     started_at,
     consumer_id: record.text('subscriptionId'),

@@ -1,16 +1,23 @@
+import { callId } from '../call_id.ts';
 import { noFields, type Event } from '../event.ts';
+import type { Format } from '../format.ts';
 import type { Origin } from '../message.ts';
 import type { Reader } from '../reader.ts';
 
-/** The names by which the record is recognised, lower case. */
-export const minimalPolicyNames = ['apiid', 'responsestatuscode', 'backendresponsetime'] as const;
+const names = ['apiid', 'responsestatuscode', 'backendresponsetime'] as const;
+
+export const apimPolicyMinimal: Format = {
+  source: 'apim_policy_minimal',
+  recognises: (record) => names.every((name) => record.has(name)),
+  decode,
+};
 
 /**
  * The minimal published log-to-eventhub policy, `{ApiId, ResponseStatusCode, BackendResponseTime}` in any casing, with
  * whatever the operator added. Without a request id the call's only identity is its place in the hub: then a second
  * delivery counts as a second call, which no reader of such a record can tell apart.
  */
-export function decodeApimPolicyMinimal(record: Reader, origin: Origin): Event {
+function decode(record: Reader, origin: Origin): Event {
   const requestId = record.text('requestId') || record.text('correlationId');
   const gateway = record.text('serviceName').toLowerCase();
   const status = record.status('responseStatusCode');
@@ -19,7 +26,7 @@ export function decodeApimPolicyMinimal(record: Reader, origin: Origin): Event {
     call_id:
       requestId === ''
         ? `${origin.stream}/${origin.sequence_number}/${origin.record_index}`
-        : `${gateway}/${requestId}`,
+        : callId(gateway, requestId),
     gateway,
     started_at: record.instant('time') ?? record.instant('timestamp'),
     consumer_id: record.text('subscriptionId'),

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { App } from '../../api/route.ts';
 import { apiKeys } from '#clickhouse/tables.ts';
-import { hashOf } from '../../api/auth.ts';
+import { hashOf, keyring } from '../../api/auth.ts';
+import { reader } from '../../api/reader.ts';
 import { ask, at, type CallRecord, type Ledger, openLedger } from './ledger.ts';
 
 const start = Date.UTC(2026, 5, 1);
@@ -101,6 +102,21 @@ describe('without a valid key no route answers', () => {
   test('a path that does not exist does not tell so without a key', async () => {
     expect((await get('/v1/nothing', null)).status).toBe(401);
     expect((await get('/v1/nothing', keys.admin)).status).toBe(404);
+  });
+
+  test('a key that a person chose works with any printable character, and one that cannot be a key costs no question', async () => {
+    const chosen = 'correct-horse!/+=~"battery';
+    await ledger.db.insert(apiKeys, JSON.stringify([hashOf(chosen), 'chosen', 'admin', [], null, false]));
+    expect((await get('/v1/pipeline', chosen)).status).toBe(200);
+    let questions = 0;
+    const { read, stream } = reader(ledger.db);
+    const counted = { read: ((...asked) => (questions++, read(...asked))) as typeof read, stream };
+    const keys = keyring(counted, () => clock);
+    for (const none of ['', 'fifteen-letters', 'with a space in it', 'tab\tin-the-middle-of-it', 'x'.repeat(257)])
+      expect(await keys(none)).toBeNull();
+    expect(questions).toBe(0);
+    expect(await keys('x'.repeat(256))).toBeNull();
+    expect(questions).toBe(1);
   });
 
   test('a key in the query string is refused: it would end in logs', async () => {

@@ -130,7 +130,15 @@ describe('one call', () => {
       return JSON.stringify(row);
     });
     await ledger.db.insert(events, lines.join('\n'));
-    const range = { stream: 'test/hub/parts', after: -1, through: 2, orphans: [], orphans_since: at(start) };
+    const range = {
+      stream: 'test/hub/parts',
+      after: -1,
+      through: 2,
+      orphans: [],
+      orphans_since: at(start),
+      linked_ids: [],
+      roots: [],
+    };
     await ledger.db.insertFrom(calls, sealed, range);
 
     const { data } = await ask<{ data: AnswerRow & { records: AnswerRow[] } }>(app, key, '/v1/calls/gw%2Fparts');

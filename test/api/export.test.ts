@@ -68,11 +68,7 @@ beforeAll(async () => {
     },
   };
   const setting = { db: watched, now: () => now, log: createLog('test', 'silent') };
-  app = createApp(
-    setting,
-    readiness(ledger.db, () => now),
-    'test',
-  );
+  app = createApp(setting, { readiness: readiness(ledger.db, () => now), metricsText: async () => '' }, 'test');
   server = serve({ fetch: app.fetch, port: 0, hostname: '127.0.0.1', overrideGlobalObjects: false });
   await once(server, 'listening');
   url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;

@@ -69,7 +69,15 @@ export async function openLedger(): Promise<Ledger> {
       await db.insert(events, lines.join('\n'));
       const through = after + records.length;
       written.set(stream, through);
-      await db.insertFrom(calls, sealed, { stream, after, through, orphans: [], orphans_since: at(Date.now()) });
+      await db.insertFrom(calls, sealed, {
+        stream,
+        after,
+        through,
+        orphans: [],
+        orphans_since: at(Date.now()),
+        linked_ids: [],
+        roots: [],
+      });
     },
     price: async (rows) => {
       const lines = rows.map((row) =>
@@ -107,7 +115,8 @@ export async function openLedger(): Promise<Ledger> {
       await db.insert(attributions, lines.join('\n'));
     },
     key: async (wanted) => createKey(db, { name: wanted.role, tenants: [], expiresAt: null, ...wanted }),
-    api: (now) => createApp({ db: reader(db), now, log }, readiness(db, now), 'test'),
+    api: (now) =>
+      createApp({ db: reader(db), now, log }, { readiness: readiness(db, now), metricsText: async () => '' }, 'test'),
     close: async () => {
       await db.close();
       await discard(engine);

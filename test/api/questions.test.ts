@@ -184,6 +184,7 @@ describe('an answer in pages', () => {
           pathOf('spend', asked, { ...more, limit: '80', ...(next === null ? {} : { cursor: next }) }),
         );
         expect(page.data.length).toBeLessThanOrEqual(80);
+        expect(page.meta.coverage).toEqual(whole.meta.coverage);
         paged.push(...page.data);
         next = page.meta.next_cursor;
       } while (next !== null);

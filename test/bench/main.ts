@@ -16,6 +16,10 @@ type Figures = {
   readonly freshness: FreshnessMeasure;
 };
 
+const decodePart = new URL('./decode.ts', import.meta.url);
+const insertPart = new URL('./insert.ts', import.meta.url);
+const receivePart = new URL('./receive.ts', import.meta.url);
+
 /** The parts of the way, then the whole, on the same messages in one run. */
 async function measureAll(nodeArgs: readonly string[], seconds: number): Promise<Figures> {
   const endsAtMs = Date.now();
@@ -26,12 +30,12 @@ async function measureAll(nodeArgs: readonly string[], seconds: number): Promise
     const messages = await loadMessages(endsAtMs);
     await stack.send(messages);
     const enginePid = stack.engine.pid;
-    const decode = await runPart('decode.ts', { endsAtMs }, enginePid);
+    const decode = await runPart(decodePart, { endsAtMs }, enginePid);
     const counts = { messages: messages.length, events: decode.events };
     const receive = await best(3, async () =>
-      runPart('receive.ts', { connectionString: stack.hub.connectionString, ...counts }, enginePid),
+      runPart(receivePart, { connectionString: stack.hub.connectionString, ...counts }, enginePid),
     );
-    const insert = await best(3, async (round) => runPart('insert.ts', { config: aside, endsAtMs, round }, enginePid));
+    const insert = await best(3, async (round) => runPart(insertPart, { config: aside, endsAtMs, round }, enginePid));
     const calls = (await readTrace()).length;
     const worker = await measureWorker(stack, { ...counts, calls }, nodeArgs);
     const freshness = await measureFreshness(stack, { messagesPerSecond: 20, seconds });

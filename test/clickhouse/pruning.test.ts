@@ -76,7 +76,7 @@ async function partsOfDays<P extends Types, C extends Types>(view: View<P, C>, a
   );
 }
 
-const noOrphans = { orphans: [], orphans_since: '2200-01-01 00:00:00.000' };
+const noOrphans = { orphans: [], orphans_since: '2200-01-01 00:00:00.000', linked_ids: [], roots: [] };
 
 test('the eight days are eight parts, so that reading less can be seen', async () => {
   const parts = await db.query<{ table: string; parts: string }>(
@@ -98,7 +98,7 @@ test('sealing reads the days since its calls began and one before, however many 
 
 test('showing orphans reads the days since the oldest of them began and one before', async () => {
   const began = midnight + (days - 1) * dayMs + dayMs / 2;
-  const orphansOfLastDay = { orphans: [`gw/${days - 1}-0`], orphans_since: wire(began) };
+  const orphansOfLastDay = { orphans: [`gw/${days - 1}-0`], orphans_since: wire(began), linked_ids: [], roots: [] };
   const reads = await partsOfDays(sealed, { stream: '', after: 0, through: 0, ...orphansOfLastDay });
   expect(reads.length).toBeGreaterThan(0);
   for (const parts of reads) expect(parts).toBeLessThanOrEqual(2);

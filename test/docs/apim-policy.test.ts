@@ -107,7 +107,7 @@ describe('a call', () => {
   test('is logged with all that is known of it', () => {
     const { event, reads } = run(chat);
     expect(decoded(event)).toMatchObject({
-      call_id: 'apim-contoso/0f3c6f8a-6f5e-4d5e-9c6a-2c7c1f5b9a01',
+      call_id: '0f3c6f8a-6f5e-4d5e-9c6a-2c7c1f5b9a01',
       started_at: '2026-08-20 09:15:31.446',
       gateway: 'apim-contoso',
       region: 'westeurope',

@@ -20,6 +20,7 @@ const kindsOfTokens = [
 const texts = [
   ...(['gateway', 'product_id', 'api_id', 'operation_id', 'operation_name', 'provider_name', 'request_model'] as const),
   ...(['deployment', 'backend', 'region', 'service_tier', 'user_id', 'error_type', 'cache_status'] as const),
+  ...(['routing_label', 'throttled_by', 'client_network', 'instance_id'] as const),
 ];
 const numbers = [
   ...(['http_response_status_code', 'backend_response_status_code', 'duration_ms', 'backend_ms'] as const),
@@ -104,6 +105,54 @@ function streamed(records: readonly Placed[]): boolean | null {
   return known.length === 0 ? null : known.includes(true);
 }
 
+/** The record that names the call: of the best rank the first that says when it began. */
+function nameOf(records: readonly Placed[]): Placed {
+  return [...records].sort(
+    (a, b) =>
+      rank(a) - rank(b) ||
+      Number(a.started_at === null) - Number(b.started_at === null) ||
+      keyTime(a) - keyTime(b) ||
+      (a.call_id < b.call_id ? -1 : 1),
+  )[0] as Placed;
+}
+
+const outcomes = ['', 'passed', 'annotated', 'blocked'];
+const severities = ['', 'safe', 'low', 'medium', 'high'];
+
+function gravity({ fields }: Placed): readonly number[] {
+  return [outcomes.indexOf(fields.moderation_outcome), severities.indexOf(fields.moderation_severity)];
+}
+
+/** The worst that any filter said, as a whole. */
+function moderationOf(records: readonly Placed[]): Record<string, string> {
+  let worst: Placed | null = null;
+  for (const record of records) {
+    if (record.fields.moderation_outcome === '') continue;
+    const later = worst === null || record.fields.moderation_category > worst.fields.moderation_category;
+    if (worst === null || before(gravity(worst), gravity(record), later)) worst = record;
+  }
+  const { moderation_outcome = '', moderation_category = '', moderation_severity = '' } = worst?.fields ?? {};
+  return { moderation_outcome, moderation_category, moderation_severity };
+}
+
+type Counted = 'attempts' | 'throttled_ms' | 'quota_remaining_tokens' | 'sample_fraction';
+
+function largest(records: readonly Placed[], name: Counted): number | null {
+  const known = records.flatMap(({ fields }) => fields[name] ?? []);
+  return known.length === 0 ? null : Math.max(...known);
+}
+
+function least(records: readonly Placed[], name: Counted): number | null {
+  const known = records.flatMap(({ fields }) => fields[name] ?? []);
+  return known.length === 0 ? null : Math.min(...known);
+}
+
+/** One record that was cut is enough. */
+function said(records: readonly Placed[]): boolean | null {
+  const known = records.flatMap(({ fields }) => fields.truncated ?? []);
+  return known.length === 0 ? null : known.includes(true);
+}
+
 /** The call, or null while only usage has come and nobody asked to show it. `all` may hold dropped records too. */
 export function merge(all: readonly Placed[], showOrphan: boolean): Merged | null {
   const records = all.filter((record) => record.kind !== 'dropped');
@@ -116,7 +165,7 @@ export function merge(all: readonly Placed[], showOrphan: boolean): Merged | nul
       (r) => [rank(r)],
       (r) => r.fields[name as 'gateway'],
     ) ?? '';
-  const byEvidence = (name: 'response_model' | 'response_id'): string =>
+  const byEvidence = (name: 'response_model' | 'response_id' | 'model_version'): string =>
     first(
       records,
       (r) => [evidence(r), rank(r)],
@@ -133,7 +182,8 @@ export function merge(all: readonly Placed[], showOrphan: boolean): Merged | nul
   const hashes = new Set(records.map((record) => record.record_hash));
   const has = quality !== 'missing';
   return {
-    call_id: records[0]?.call_id,
+    call_id: nameOf(records).call_id,
+    call_ids: [...new Set(records.map((record) => record.call_id))].sort(),
     version: records.length,
     completeness: anchored ? (has ? 'complete' : 'no_usage') : 'orphan',
     records: records.length,
@@ -153,6 +203,13 @@ export function merge(all: readonly Placed[], showOrphan: boolean): Merged | nul
     ...Object.fromEntries(texts.map((name) => [name, text(name)])),
     response_model: byEvidence('response_model'),
     response_id: byEvidence('response_id'),
+    model_version: byEvidence('model_version'),
+    ...moderationOf(records),
+    attempts: largest(records, 'attempts'),
+    throttled_ms: largest(records, 'throttled_ms'),
+    quota_remaining_tokens: least(records, 'quota_remaining_tokens')?.toString() ?? null,
+    truncated: said(records),
+    sample_fraction: least(records, 'sample_fraction'),
     ...Object.fromEntries(numbers.map((name) => [name, number(name)])),
     ...Object.fromEntries(longNumbers.map((name) => [name, number(name)?.toString() ?? null])),
     request_stream: streamed(records),

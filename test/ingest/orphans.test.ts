@@ -41,6 +41,8 @@ async function sweepAt(now: number): Promise<void> {
     through: 0,
     orphans: waiting.map((row) => row.call_id),
     orphans_since: since.replace('T', ' ').replace('Z', ''),
+    linked_ids: [],
+    roots: [],
   });
 }
 

@@ -26,7 +26,8 @@ const hour = 3_600_000;
 export const base = Date.UTC(2026, 7, 20, 22);
 
 /** Few values each, so that records often agree, often contradict one another, and often say nothing. */
-const word = (...values: string[]): fc.Arbitrary<string> => fc.constantFrom('', '', ...values);
+const word = <const T extends string>(...values: T[]): fc.Arbitrary<T | ''> =>
+  fc.constantFrom<T | ''>('', '', ...values);
 const number = (...values: number[]): fc.Arbitrary<number | null> => fc.constantFrom(null, null, 0, ...values);
 const tokens = fc.oneof(
   { weight: 4, arbitrary: fc.constantFrom(null, 0, 1, 5, 120) },
@@ -50,6 +51,14 @@ const texts = fc.record({
   user_id: word('u1', 'u2'),
   error_type: word('429', 'Timeout'),
   cache_status: word('hit', 'miss'),
+  routing_label: word('a', 'b'),
+  throttled_by: word('quota', 'backend'),
+  client_network: word('203.0.113.0/24', '2001:db8::/48'),
+  instance_id: word('i1', 'i2'),
+  model_version: word('1', '2'),
+  moderation_outcome: word('passed', 'annotated', 'blocked'),
+  moderation_category: word('hate', 'violence'),
+  moderation_severity: word('safe', 'low', 'medium', 'high'),
 });
 const numbers = fc.record({
   http_response_status_code: number(200, 429),
@@ -59,6 +68,11 @@ const numbers = fc.record({
   backend_ms: number(7, 800),
   client_ms: number(1, 3),
   time_to_first_token_ms: number(5, 50),
+  attempts: number(1, 3),
+  throttled_ms: number(20, 5_000),
+  quota_remaining_tokens: number(7, 90_000),
+  truncated: fc.constantFrom(null, true, false),
+  sample_fraction: fc.constantFrom(null, 0.5, 1),
   request_bytes: number(1_000, Number.MAX_SAFE_INTEGER),
   response_bytes: number(2_000),
 });

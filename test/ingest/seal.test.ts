@@ -109,7 +109,15 @@ test('a slow worker whose sealing saw less does not undo what a faster one wrote
     for (const { stream, after, through } of await delivered.insert(records, insertedAt)) {
       const name = `held_${held.length}`;
       await db.command(`CREATE OR REPLACE TABLE ${name} AS calls ENGINE = MergeTree ORDER BY call_id`);
-      const args = { stream, after, through, orphans: [], orphans_since: '2200-01-01 00:00:00.000' };
+      const args = {
+        stream,
+        after,
+        through,
+        orphans: [],
+        orphans_since: '2200-01-01 00:00:00.000',
+        linked_ids: [],
+        roots: [],
+      };
       await db.insertFrom(table(name, calls.columns), sealed, args);
       held.push(name);
     }

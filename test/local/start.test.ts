@@ -105,7 +105,7 @@ test.each([
   [['--hub-port', '-1'], '--hub-port'],
   [['--seed', '1.5'], '--seed 1.5 is not a number'],
   [['--traffic', 'some'], '--traffic some is neither trace nor none'],
-  [['--key', 'short'], '--key is shorter than 16 characters'],
+  [['--key', 'short'], '--key is not 16 to 256'],
   [['--key', 'with a space in the middle'], '--key'],
   [['everything'], 'everything is no part of the stack'],
 ])('%j is refused with a sentence that names it, and the usage', (args, sentence) => {
