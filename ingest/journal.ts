@@ -5,13 +5,14 @@ import { unsealed } from '#clickhouse/ledger.ts';
 import { assert } from '#common/assert.ts';
 import { messageOf } from '#common/error.ts';
 import type { Logger } from '#common/log.ts';
-import { commit, cut, repeat, type CommitOptions } from './commit.ts';
+import { commit, cut, onRetryOf, repeat, type CommitOptions } from './commit.ts';
 import type { Format } from './format.ts';
 import type { Message } from './message.ts';
 import type { IngestMetrics } from './metrics.ts';
+import { notifier } from './notice.ts';
 import { messageRows, type MessageRows } from './rows.ts';
 import { seal } from './seal.ts';
-import { Sealer } from './sealer.ts';
+import { Sealing } from './sealing.ts';
 
 /** The ways in beside the hub; each is the first part of its streams' names. */
 export type Way = 'intake' | 'import' | 'backfill' | 'poll' | 'replay';
@@ -49,7 +50,7 @@ export class Journal {
   readonly #options: JournalOptions;
   readonly #stop = new AbortController();
   readonly #commit: CommitOptions;
-  readonly #sealer: Sealer;
+  readonly #sealing: Sealing;
   readonly #waiting: Waiting[] = [];
   #waitingBytes = 0;
   #watermark = -1;
@@ -62,15 +63,9 @@ export class Journal {
     this.#commit = {
       db,
       signal: this.#stop.signal,
-      onRetry: (error, tries) => {
-        metrics.retried(this.stream);
-        log.warn(
-          { event: 'database_retry', stream: this.stream, tries, error: error.message.slice(0, 500) },
-          'the database is tried again',
-        );
-      },
+      onRetry: onRetryOf(notifier(log, metrics), this.stream),
     };
-    this.#sealer = new Sealer(this.stream, -1, this.#commit, (ms) => metrics.sealed(this.stream, ms));
+    this.#sealing = new Sealing({ ...this.#commit, metrics, stream: this.stream, through: -1 });
   }
 
   /** Settles when the arrival is in `events` for good; null where too much waits already. */
@@ -86,14 +81,14 @@ export class Journal {
   /** Settles when every arrival is stored and sealed. */
   async idle(): Promise<void> {
     while (this.#writing !== null) await this.#writing;
-    await this.#sealer.idle();
+    await this.#sealing.ended();
     await this.#report('reading');
   }
 
   async close(): Promise<void> {
     this.#stop.abort();
     await this.#writing;
-    await this.#sealer.idle();
+    await this.#sealing.ended();
     await this.#report('released').catch(() => {});
   }
 
@@ -121,9 +116,11 @@ export class Journal {
       const batch = cut(rest);
       const outcome = await commit(batch, this.#watermark, this.#commit);
       assert(outcome.kind === 'stored', `another process writes ${this.stream}`);
-      this.#options.metrics.stored(this.stream, batch, outcome.burntTokens);
+      const { log, metrics } = this.#options;
+      metrics.stored(this.stream, batch);
+      if (outcome.burntTokens > 0) notifier(log, metrics)('burnt_token', this.stream, { tokens: outcome.burntTokens });
       this.#watermark = outcome.watermark;
-      this.#sealer.stored(outcome.watermark);
+      this.#sealing.follow(outcome.watermark, batch);
       rest = rest.slice(batch.length);
     }
   }
@@ -131,7 +128,16 @@ export class Journal {
   /** Where the stream stands, so that another process knows what it must seal if this one ends. */
   async #report(state: 'reading' | 'released'): Promise<void> {
     if (this.#watermark < 0) return;
-    const row = [this.stream, this.#options.owner, 0, state, this.#watermark, this.#sealer.through, 0, this.#watermark];
+    const row = [
+      this.stream,
+      this.#options.owner,
+      0,
+      state,
+      this.#watermark,
+      this.#sealing.through,
+      0,
+      this.#watermark,
+    ];
     await this.#options.db.insert(streamStates, JSON.stringify(row));
   }
 }
@@ -148,11 +154,11 @@ function storedOf(rows: MessageRows['rows']): Stored {
  */
 export async function sealLeftBehind(options: CommitOptions & { readonly owner: string }): Promise<number> {
   const { db } = options;
-  const left = await repeat(async () => db.read(unsealed, {}), options);
+  const left = await repeat('database', async () => db.read(unsealed, {}), options);
   for (const { stream, sealed_through, watermark } of left) {
-    await repeat(async () => seal(db, stream, Number(sealed_through), Number(watermark)), options);
+    await repeat('database', async () => seal(db, stream, Number(sealed_through), Number(watermark)), options);
     const row = [stream, options.owner, 0, 'released', Number(watermark), Number(watermark), 0, Number(watermark)];
-    await repeat(async () => db.insert(streamStates, JSON.stringify(row)), options);
+    await repeat('database', async () => db.insert(streamStates, JSON.stringify(row)), options);
   }
   return left.length;
 }

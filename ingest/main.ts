@@ -15,9 +15,11 @@ import { createLog, type Logger } from '#common/log.ts';
 import { retryUntilDone } from '#common/retry.ts';
 import { serveMetrics, startTelemetry, telemetryVariables } from '#common/telemetry.ts';
 import { openHub, type HubConfig } from './hub.ts';
+import { onRetryOf } from './commit.ts';
 import { openIntake, type Intake } from './intake.ts';
 import { Journal } from './journal.ts';
 import { ingestMetrics, type IngestMetrics } from './metrics.ts';
+import { notifier, type Notify } from './notice.ts';
 import { Partitions } from './partitions.ts';
 import { replay } from './replay.ts';
 
@@ -78,8 +80,8 @@ export const variables = {
     .default(500)
     .describe('Messages held per partition, which bounds memory: partitions × this × message size (default 500)'),
   INGEST_PACE_MS: wholeNumber(0, 60_000)
-    .default(200)
-    .describe('Least time between two inserts of a partition, milliseconds (default 200)'),
+    .default(1_000)
+    .describe('Least time between two inserts of a partition, milliseconds (default 1000)'),
   INGEST_INTAKE_PORT: wholeNumber(0, 65_535)
     .optional()
     .describe('Port of the intake for gateways that push over HTTP; the API relays to it; unset opens none'),
@@ -99,22 +101,23 @@ export const variables = {
 export async function start(config: Config): Promise<Running> {
   const telemetry = startTelemetry('ingest', config.otlpEndpoint);
   const db = openDatabase(config.database, 'ingest');
-  const wrong = await untilItAnswers(async () => differences(db), config.log);
+  const metrics = ingestMetrics();
+  const notify = notifier(config.log, metrics);
+  const wrong = await untilItAnswers(async () => differences(db), notify);
   if (wrong.length > 0) {
     throw new ConfigurationError(
       `the database does not fit this version; run \`npm run migrate\`:\n${wrong.join('\n')}`,
     );
   }
   const hub = await openHub(config.hub);
-  const metrics = ingestMetrics();
-  const partitions = new Partitions({ ...config, db, hub, metrics });
+  const partitions = new Partitions({ ...config, db, hub, metrics, notify });
   const ways = await openWaysIn(config, db, metrics);
   const closeMetrics =
     config.metricsPort === null
       ? async (): Promise<void> => {}
       : await serveMetrics(telemetry, config.metricsPort, config.metricsHost);
   const running = partitions.run();
-  config.log.info({ event: 'started', hub: config.hub.hub }, 'ingest is running');
+  notify('started', '', { hub: config.hub.hub });
   return {
     ...(ways === null ? {} : { address: { port: ways.port } }),
     closed: running,
@@ -152,7 +155,7 @@ async function openWaysIn(config: Config, db: Database, metrics: IngestMetrics):
 }
 
 /** Only a failure that no waiting mends is thrown, such as a wrong password. */
-async function untilItAnswers<T>(ask: () => Promise<T>, log: Logger): Promise<T> {
+async function untilItAnswers<T>(ask: () => Promise<T>, notify: Notify): Promise<T> {
   const answer = await retryUntilDone(
     async () =>
       ask().then(
@@ -165,8 +168,7 @@ async function untilItAnswers<T>(ask: () => Promise<T>, log: Logger): Promise<T>
     {
       // Signals end the process by themselves until it has started.
       signal: new AbortController().signal,
-      onFailure: (error, tries) =>
-        log.warn({ event: 'database_retry', tries, error: error.message }, 'the database is waited for'),
+      onFailure: (error, tries) => onRetryOf(notify, '')('database', error, tries),
     },
   );
   if (answer.kind === 'permanent') throw answer.error;
