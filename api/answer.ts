@@ -1,5 +1,6 @@
 import { z } from '@hono/zod-openapi';
-import { pipeline, recordCounts, spend, usage } from '#clickhouse/views.ts';
+import { pipeline, recordCounts } from '#clickhouse/pipeline.ts';
+import { spend, usage } from '#clickhouse/views.ts';
 import type { Arguments, Row, Types, View } from '#clickhouse/view.ts';
 import { wireName } from './export.ts';
 import type { Reader } from './reader.ts';

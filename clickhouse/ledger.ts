@@ -115,3 +115,16 @@ export const apiKey = view(
     remaining_ms: 'Nullable(Float64)',
   },
 );
+
+/** The gateways that were heard of since an instant. */
+export const heardGateways = view(
+  'heard_gateways',
+  { since: "DateTime64(3, 'UTC')" },
+  {
+    gateway: 'LowCardinality(String)',
+    source: 'LowCardinality(String)',
+    records: 'UInt64',
+    first_enqueued_at: "DateTime64(3, 'UTC')",
+    last_enqueued_at: "DateTime64(3, 'UTC')",
+  },
+);

@@ -1,7 +1,8 @@
 import type { Builder } from '@grafana/grafana-foundation-sdk/cog';
 import type { Panel } from '@grafana/grafana-foundation-sdk/dashboard';
 import { rendered } from '#clickhouse/view.ts';
-import { errors, latency, pipeline, recordCounts } from '#clickhouse/views.ts';
+import { pipeline, recordCounts } from '#clickhouse/pipeline.ts';
+import { errors, latency } from '#clickhouse/views.ts';
 import { lines, numbers, rows, seriesWhere, stacked, target } from './panels.ts';
 import { asked, byTime } from './question.ts';
 

@@ -34,7 +34,8 @@ type ReadOptions = {
   readonly partition: string;
   /** Messages after this sequence number, and itself too when `inclusive`; null from the oldest. */
   readonly after: { readonly sequence_number: number; readonly inclusive: boolean } | null;
-  readonly ownerLevel: number;
+  /** With which others are disconnected; null reads beside them, and is refused where somebody has one. */
+  readonly ownerLevel: number | null;
   readonly messagesMax: number;
   /** Called one after the other; the next call waits for this one, which is the back pressure. Must not throw. */
   readonly onMessages: (messages: Message[]) => Promise<void>;
@@ -161,7 +162,7 @@ function read(client: EventHubConsumerClient, stream: string, options: ReadOptio
     },
     {
       startPosition,
-      ownerLevel: options.ownerLevel,
+      ...(options.ownerLevel === null ? {} : { ownerLevel: options.ownerLevel }),
       maxBatchSize: options.messagesMax,
       prefetchCount: options.messagesMax,
       // A client whose connection breaks while it waits comes back only when its wait is over.

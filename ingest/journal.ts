@@ -35,6 +35,9 @@ export type JournalOptions = {
 /** Waiting arrivals are held in memory; more than this is refused, so that a burst cannot take the process down. */
 const waitingBytesMax = 64 * 1024 * 1024;
 
+/** Messages in one sealing: an import puts a thousand records into each. */
+const sealedMax = 100;
+
 type Waiting = {
   readonly arrival: Arrival;
   readonly done: (stored: Stored) => void;
@@ -65,7 +68,7 @@ export class Journal {
       signal: this.#stop.signal,
       onRetry: onRetryOf(notifier(log, metrics), this.stream),
     };
-    this.#sealing = new Sealing({ ...this.#commit, metrics, stream: this.stream, through: -1 });
+    this.#sealing = new Sealing({ ...this.#commit, metrics, stream: this.stream, through: -1, messagesMax: sealedMax });
   }
 
   /** Settles when the arrival is in `events` for good; null where too much waits already. */
@@ -156,7 +159,10 @@ export async function sealLeftBehind(options: CommitOptions & { readonly owner: 
   const { db } = options;
   const left = await repeat('database', async () => db.read(unsealed, {}), options);
   for (const { stream, sealed_through, watermark } of left) {
-    await repeat('database', async () => seal(db, stream, Number(sealed_through), Number(watermark)), options);
+    for (let after = Number(sealed_through); after < Number(watermark); after += sealedMax) {
+      const through = Math.min(Number(watermark), after + sealedMax);
+      await repeat('database', async () => seal(db, stream, after, through), options);
+    }
     const row = [stream, options.owner, 0, 'released', Number(watermark), Number(watermark), 0, Number(watermark)];
     await repeat('database', async () => db.insert(streamStates, JSON.stringify(row)), options);
   }

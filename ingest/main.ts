@@ -206,13 +206,37 @@ export function configFrom(environment: Readonly<Record<string, string | undefin
   };
 }
 
-if (import.meta.main) {
-  const [command, ...args] = process.argv.slice(2);
-  await runUntilSignal(async () => {
-    if (command === undefined) return start(configFrom(process.env));
-    if (command !== 'import') throw new ConfigurationError(`unknown command ${command}; there is only: import`);
+/** What `node ingest/main.ts COMMAND` does beside reading the hub. Each loads its code when it is asked for. */
+const commands: Readonly<Record<string, (args: readonly string[]) => Promise<Running | null>>> = {
+  import: async (args) => {
     const { importFiles } = await import('./import.ts');
     await importFiles(args, process.env);
-    return { close: async () => {}, closed: Promise.resolve() };
+    return null;
+  },
+  backfill: async (args) => {
+    const { backfillFromCommandLine } = await import('./backfill.ts');
+    await backfillFromCommandLine(args, process.env);
+    return null;
+  },
+  poll: async () => {
+    const { startPolling } = await import('./poll.ts');
+    return startPolling(process.env);
+  },
+  doctor: async (args) => {
+    const { examineFromCommandLine } = await import('./doctor.ts');
+    await examineFromCommandLine(args, configFrom(process.env));
+    return null;
+  },
+};
+
+if (import.meta.main) {
+  const [name, ...args] = process.argv.slice(2);
+  await runUntilSignal(async () => {
+    if (name === undefined) return start(configFrom(process.env));
+    const command = commands[name];
+    if (command === undefined) {
+      throw new ConfigurationError(`unknown command ${name}; there are: ${Object.keys(commands).join(', ')}`);
+    }
+    return (await command(args)) ?? { close: async () => {}, closed: Promise.resolve() };
   });
 }

@@ -3,7 +3,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Database } from '#clickhouse/client.ts';
 import { streamStates } from '#clickhouse/tables.ts';
 import { messageOf } from '#common/error.ts';
+import { onRetryOf } from './commit.ts';
 import type { Hub } from './hub.ts';
+import { sealLeftBehind } from './journal.ts';
 import type { IngestMetrics } from './metrics.ts';
 import type { Notify } from './notice.ts';
 import { claim, planned } from './ownership.ts';
@@ -136,6 +138,9 @@ export class Partitions {
       const swept = await sweepOrphans(this.#options.db, this.#sweptThrough);
       this.#sweptThrough = swept.through;
       this.#sweptAt = performance.now();
+      const { db, notify } = this.#options;
+      const retrying = { db, signal: this.#stop.signal, onRetry: onRetryOf(notify, '') };
+      await sealLeftBehind({ ...retrying, owner: this.#owner });
       if (swept.shown > 0) this.#options.notify('orphans', '', { calls: swept.shown });
     } catch (error) {
       this.#options.notify('sweep_failed', '', { error: messageOf(error) });

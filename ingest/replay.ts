@@ -1,7 +1,7 @@
 import type { Database } from '#clickhouse/client.ts';
 import type { Row } from '#clickhouse/view.ts';
 import { replays } from '#clickhouse/tables.ts';
-import { rejectedRecords } from '#clickhouse/views.ts';
+import { rejectedRecords } from '#clickhouse/pipeline.ts';
 import { decodeMessage } from './decode.ts';
 import type { Format } from './format.ts';
 import type { Arrival, Journal } from './journal.ts';

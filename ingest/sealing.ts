@@ -17,15 +17,14 @@ const paceMs = 700;
 /** A sealing that took long, because the database is busy, is followed by a pause of this many times as long. */
 const pauseShare = 4;
 const pauseMaxMs = 1_000;
-/** Messages of one sealing: it holds their calls in the database's memory. */
-const messagesMax = 10_000;
-
 export type SealingOptions = RetryOptions & {
   readonly db: Database;
   readonly metrics: IngestMetrics;
   readonly stream: string;
   /** Messages up to here have been sealed. */
   readonly through: number;
+  /** Messages of one sealing: it holds their calls in the database's memory. */
+  readonly messagesMax: number;
 };
 
 /** Writes the calls of one stream's messages, behind its inserts and never in their way. */
@@ -72,7 +71,7 @@ export class Sealing {
 
   /** Seals until it has caught up; what is inserted meanwhile is sealed in one go after. */
   async #run(): Promise<void> {
-    const { db, metrics, stream, signal } = this.#options;
+    const { db, metrics, stream, signal, messagesMax } = this.#options;
     while (this.#through < this.#wanted && !signal.aborted) {
       try {
         const wait = this.#notBefore - performance.now();

@@ -32,6 +32,9 @@ export type WorkerOptions = {
   readonly paceMs: number;
 };
 
+/** Messages of the hub in one sealing; they are 256 KB at most, and most have a few records. */
+const sealedMax = 10_000;
+
 /** What a worker reports for its stream. */
 export type WorkerState = { readonly watermark: number; readonly sealedThrough: number; readonly held: Held };
 
@@ -60,7 +63,13 @@ export class PartitionWorker {
     this.stream = options.hub.streamOf(options.partition);
     const { db, metrics, notify, sealedThrough } = options;
     this.#retrying = { db, signal: this.#stop.signal, onRetry: onRetryOf(notify, this.stream) };
-    this.#sealing = new Sealing({ ...this.#retrying, metrics, stream: this.stream, through: sealedThrough });
+    this.#sealing = new Sealing({
+      ...this.#retrying,
+      metrics,
+      stream: this.stream,
+      through: sealedThrough,
+      messagesMax: sealedMax,
+    });
   }
 
   /** Before the audit has found the watermark it is -1, and what was sealed is as the last owner reported it. */

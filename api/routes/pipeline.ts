@@ -1,5 +1,5 @@
 import { z } from '@hono/zod-openapi';
-import { duplicates, losses, pipeline, recordCounts } from '#clickhouse/views.ts';
+import { duplicates, losses, pipeline, recordCounts } from '#clickhouse/pipeline.ts';
 import { completeness, rowSchema } from '../answer.ts';
 import { exported, type Format, formatOf } from '../export.ts';
 import { type App, type AskedContext, listResponse, register } from '../route.ts';

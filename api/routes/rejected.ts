@@ -1,5 +1,5 @@
 import { z } from '@hono/zod-openapi';
-import { rejected, rejectedRecords } from '#clickhouse/views.ts';
+import { rejected, rejectedRecords } from '#clickhouse/pipeline.ts';
 import { rowSchema } from '../answer.ts';
 import { exported, formatOf } from '../export.ts';
 import { accepted, type App, listResponse, register } from '../route.ts';

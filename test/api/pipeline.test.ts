@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { App } from '../../api/route.ts';
 import { gaps } from '#clickhouse/tables.ts';
 import { holes, positions } from '#clickhouse/ledger.ts';
-import { pipeline } from '#clickhouse/views.ts';
+import { pipeline } from '#clickhouse/pipeline.ts';
 import { ask, type CallRecord, type Ledger, openLedger } from './ledger.ts';
 
 const start = Date.UTC(2026, 5, 1, 10);

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { pipeline } from '#clickhouse/views.ts';
+import { pipeline } from '#clickhouse/pipeline.ts';
 import { present } from '#common/assert.ts';
 import { readTrace } from '../../local/trace.ts';
 import { random, trafficMessages, type TrafficMessage } from '../../local/traffic.ts';

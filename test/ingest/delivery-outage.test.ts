@@ -2,7 +2,7 @@ import { rm } from 'node:fs/promises';
 import { expect, onTestFinished, test } from 'vitest';
 import { gaps } from '#clickhouse/tables.ts';
 import { positions } from '#clickhouse/ledger.ts';
-import { pipeline } from '#clickhouse/views.ts';
+import { pipeline } from '#clickhouse/pipeline.ts';
 import { readTrace, type TracedCall } from '../../local/trace.ts';
 import { trafficMessages, type TrafficMessage } from '../../local/traffic.ts';
 import { Stack } from '../support/stack.ts';

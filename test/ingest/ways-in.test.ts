@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { apiKeys } from '#clickhouse/tables.ts';
-import { pipeline, rejected } from '#clickhouse/views.ts';
+import { pipeline, rejected } from '#clickhouse/pipeline.ts';
 import type { Database } from '#clickhouse/client.ts';
 import { noFields } from '../../ingest/event.ts';
 import type { Format } from '../../ingest/format.ts';

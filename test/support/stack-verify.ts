@@ -1,5 +1,6 @@
 import type { Database } from '#clickhouse/client.ts';
-import { pipeline, spend, unfiltered, usage } from '#clickhouse/views.ts';
+import { pipeline } from '#clickhouse/pipeline.ts';
+import { spend, unfiltered, usage } from '#clickhouse/views.ts';
 import type { TracedCall } from '../../local/trace.ts';
 import { messageRows } from '../../ingest/rows.ts';
 import { sealedByHand, type ExpectedCall, type Sent } from './stack-expected.ts';
