@@ -9,8 +9,10 @@ import { landingRoute } from './pages/landing.ts';
 import { ProblemError, respond } from './problem.ts';
 import { DatabaseFailure } from './reader.ts';
 import type { App } from './route.ts';
+import { anomaliesRoute } from './routes/anomalies.ts';
 import { callRoute } from './routes/call.ts';
 import { callsRoute } from './routes/calls.ts';
+import { coldStartsRoute } from './routes/cold_starts.ts';
 import { docsRoutes } from './routes/docs.ts';
 import { errorsRoute } from './routes/errors.ts';
 import { type Health, healthRoutes } from './routes/health.ts';
@@ -55,6 +57,8 @@ export function createApp(setting: Setting, health: Health, version: string): Ap
     callRoute,
     pipelineRoute,
     rejectedRoute,
+    coldStartsRoute,
+    anomaliesRoute,
   ]) {
     route(app, setting);
   }

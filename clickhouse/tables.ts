@@ -1,3 +1,16 @@
+import {
+  baselines,
+  consumerHours,
+  detectionCalendar,
+  detections,
+  detectorParameters,
+  idleGaps,
+  latencyFits,
+  measurements,
+  trafficHours,
+  trafficMinutes,
+  waitEpisodes,
+} from './detection.ts';
 import { table, type Types } from './view.ts';
 
 /** Nullable measures and the names shared by `events` and `calls`, in wire order. */
@@ -223,4 +236,15 @@ export const tables = [
   attributions,
   prices,
   apiKeys,
+  detectorParameters,
+  detectionCalendar,
+  trafficMinutes,
+  trafficHours,
+  baselines,
+  latencyFits,
+  idleGaps,
+  consumerHours,
+  waitEpisodes,
+  measurements,
+  detections,
 ] as const;
