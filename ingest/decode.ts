@@ -1,7 +1,6 @@
 import { breaksOff, cutBytesMin, openMessage, type Part } from './envelope.ts';
 import type { Event, RejectReason } from './event.ts';
 import type { Envelope, Format } from './format.ts';
-import { queryResponse } from './log_analytics.ts';
 import type { Message, Origin } from './message.ts';
 import { isObject, Reader, type Json } from './reader.ts';
 import { aiHub } from './sources/ai_hub.ts';
@@ -24,6 +23,7 @@ import { azuremlTraffic } from './sources/azureml_traffic.ts';
 import { logAnalyticsGateway } from './sources/log_analytics_gateway.ts';
 import { logAnalyticsLlm } from './sources/log_analytics_llm.ts';
 import { moesif } from './sources/moesif.ts';
+import { queryResponse } from './table_row.ts';
 
 /** A record and the text it was read from, as far as it must be kept: only rejected records keep theirs. */
 export type Decoded = { readonly event: Event; readonly rejectedText: string | Uint8Array };

@@ -1,6 +1,6 @@
 import type { Event } from '../event.ts';
 import type { Format } from '../format.ts';
-import { isRowOf, resourceLog, unknownColumns } from '../log_analytics.ts';
+import { isRowOf, resourceLog, unknownColumns } from '../table_row.ts';
 import { Reader } from '../reader.ts';
 import { llmEvent } from './apim_llm.ts';
 
