@@ -7,15 +7,20 @@ import { apimGateway } from './sources/apim_gateway.ts';
 import { apimLlm } from './sources/apim_llm.ts';
 import { apimPolicy } from './sources/apim_policy.ts';
 import { apimPolicyMinimal } from './sources/apim_policy_minimal.ts';
+import { apipark } from './sources/apipark.ts';
+import { kong } from './sources/kong.ts';
+import { litellm } from './sources/litellm.ts';
+import { otel } from './sources/otel.ts';
+import { otlpSpans } from './sources/otlp.ts';
 
 /** A record and the text it was read from, as far as it must be kept: only rejected records keep theirs. */
 export type Decoded = { readonly event: Event; readonly rejectedText: string | Uint8Array };
 
 /** Every format, the more telling ones first. */
-const builtin: readonly Format[] = [apimGateway, apimLlm, apimPolicy, apimPolicyMinimal];
+const builtin: readonly Format[] = [apimGateway, apimLlm, apimPolicy, otel, kong, apipark, litellm, apimPolicyMinimal];
 
 /** Shapes of a message beside `records`, an array, one object or one object per line. */
-const envelopes: readonly Envelope[] = [];
+const envelopes: readonly Envelope[] = [otlpSpans];
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
