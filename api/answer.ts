@@ -1,7 +1,6 @@
 import { z } from '@hono/zod-openapi';
-import type { Types } from '#clickhouse/view.ts';
 import { pipeline, recordCounts, spend, usage } from '#clickhouse/views.ts';
-import type { Arguments } from '#clickhouse/view.ts';
+import type { Arguments, Row, Types, View } from '#clickhouse/view.ts';
 import { wireName } from './export.ts';
 import type { Reader } from './reader.ts';
 
@@ -11,13 +10,20 @@ export type Completeness = { readonly through: string | null; readonly bySource:
 /** Read before an answer's rows, so that it never promises more than they hold. */
 export async function completeness(db: Reader): Promise<Completeness> {
   const [streams, counts] = await Promise.all([
-    db.read(pipeline, {}, { columns: ['complete_through'] }),
+    db.read(pipeline, {}, { columns: ['way', 'complete_through'] }),
     db.read(recordCounts, {}, { columns: ['source'] }),
   ]);
-  const through = streams.map((row) => row.complete_through).reduce<string | null>(earlier, null);
+  // What is pushed or read from archives has no end that could be waited for; without a hub its newest message must do.
+  const hub = streams.filter((row) => row.way === 'hub').map((row) => row.complete_through);
+  const others = streams.map((row) => row.complete_through);
+  const through = hub.length > 0 ? hub.reduce<string | null>(earlier, null) : others.reduce<string | null>(later, null);
   if (through === null) return { through, bySource: {} };
   const sources = [...new Set(counts.map((row) => row.source))].filter((source) => source !== '').sort();
   return { through, bySource: Object.fromEntries(sources.map((source) => [source, through])) };
+}
+
+function later(a: string | null, b: string): string {
+  return a === null || Date.parse(b) > Date.parse(a) ? b : a;
 }
 
 function earlier(a: string | null, b: string): string {
@@ -31,24 +37,46 @@ export type Coverage = {
   readonly attributed: number | null;
 };
 
-/** The coverage of all calls of a question, whatever it groups by. */
-export async function coverage(db: Reader, args: Arguments<(typeof usage)['parameters']>): Promise<Coverage> {
+/** The counts that shares are made of; the columns of `usage` and of `spend` that hold them. */
+const usageCounts = ['calls', 'usage_calls', 'exact_usage_calls', 'attributed_calls'] as const;
+const spendCounts = ['priced_tokens', 'unpriced_tokens'] as const;
+
+type Counts = Readonly<Record<string, bigint>>;
+
+type Grouping = View<(typeof usage)['parameters']>;
+
+/** A question's own answer: its rows if they are all that there are, else null. */
+export type Own = { readonly view: Grouping; readonly rows: () => Promise<readonly Row<Types>[] | null> };
+
+/**
+ * The coverage of all calls of a question, whatever it groups by. What the question's own answer has counted already is
+ * added up instead of being asked for again.
+ */
+export async function coverage(
+  db: Reader,
+  args: Arguments<(typeof usage)['parameters']>,
+  own?: Own,
+): Promise<Coverage> {
   const whole = { ...args, step: '', group_by: [] };
-  const [[calls], [money]] = await Promise.all([
-    db.read(usage, whole, { columns: ['calls', 'usage_calls', 'exact_usage_calls', 'attributed_calls'] }),
-    db.read(spend, whole, { columns: ['priced_tokens', 'unpriced_tokens'] }),
-  ]);
+  const counts = async (view: Grouping, columns: readonly string[]): Promise<Counts> => {
+    const answered = own?.view.name === view.name ? await own.rows() : null;
+    const rows = answered ?? (await db.read(view, whole, { columns }));
+    return Object.fromEntries(
+      columns.map((name) => [name, rows.reduce((sum, row) => sum + BigInt(String(row[name])), 0n)]),
+    );
+  };
+  const [use, money] = await Promise.all([counts(usage, usageCounts), counts(spend, spendCounts)]);
   return {
-    priced: share(money?.priced_tokens, money?.priced_tokens, money?.unpriced_tokens),
-    exact_usage: share(calls?.exact_usage_calls, calls?.usage_calls),
-    attributed: share(calls?.attributed_calls, calls?.calls),
+    priced: share(money['priced_tokens'], money['priced_tokens'], money['unpriced_tokens']),
+    exact_usage: share(use['exact_usage_calls'], use['usage_calls']),
+    attributed: share(use['attributed_calls'], use['calls']),
   };
 }
 
 /** Rounded down at 10^-6, so that 1 means all and never nearly all. */
-function share(part: string | undefined, ...whole: readonly (string | undefined)[]): number | null {
-  const total = whole.reduce((sum, n) => sum + BigInt(n ?? 0), 0n);
-  return total === 0n ? null : Number((BigInt(part ?? 0) * 1_000_000n) / total) / 1e6;
+function share(part: bigint = 0n, ...whole: readonly (bigint | undefined)[]): number | null {
+  const total = whole.reduce<bigint>((sum, n) => sum + (n ?? 0n), 0n);
+  return total === 0n ? null : Number((part * 1_000_000n) / total) / 1e6;
 }
 
 const ratio = z.number().min(0).max(1).nullable();
@@ -60,7 +88,7 @@ export const metaSchema = z
     step: z.string().nullable().describe('The step of the rows; null for one row per group'),
     complete_through: z
       .record(z.string(), z.iso.datetime())
-      .describe('Per source: everything that happened before this instant is in the answer'),
+      .describe('Per source: everything that the hub had accepted before this instant is in the answer'),
     coverage: z.object({
       priced: ratio.describe('Share of tokens that have a price'),
       exact_usage: ratio.describe("Share of calls with the provider's own count, of those that should have one"),

@@ -4,7 +4,7 @@ import { secureHeaders } from 'hono/secure-headers';
 import { messageOf } from '#common/environment.ts';
 import type { Logger } from '#common/log.ts';
 import { type Asked, authenticate, keyring } from './auth.ts';
-import { createMetrics, observe } from './metrics.ts';
+import { observe } from './observe.ts';
 import { landingRoute } from './pages/landing.ts';
 import { ProblemError, respond } from './problem.ts';
 import { DatabaseFailure } from './reader.ts';
@@ -13,21 +13,22 @@ import { callRoute } from './routes/call.ts';
 import { callsRoute } from './routes/calls.ts';
 import { docsRoutes } from './routes/docs.ts';
 import { errorsRoute } from './routes/errors.ts';
-import { healthRoutes, type Readiness } from './routes/health.ts';
+import { type Health, healthRoutes } from './routes/health.ts';
+import { intakeRoutes } from './routes/intake.ts';
 import { latencyRoute } from './routes/latency.ts';
 import { pipelineRoute } from './routes/pipeline.ts';
+import { rejectedRoute } from './routes/rejected.ts';
 import { spendRoute } from './routes/spend.ts';
 import { usageRoute } from './routes/usage.ts';
 import type { Setting } from './setting.ts';
 
 /** The whole API as one handler, without a socket; `app.request()` asks it in tests. */
-export function createApp(setting: Setting, readiness: Readiness, version: string): App {
+export function createApp(setting: Setting, health: Health, version: string): App {
   const app = new OpenAPIHono<Asked>();
-  const metrics = createMetrics(version);
 
   // A request's id is ours alone: one from outside could repeat another's, or carry what logs should not.
   app.use(requestId({ headerName: '' }));
-  app.use(observe(setting.log, metrics));
+  app.use(observe(setting.log, version));
   app.use(
     secureHeaders({
       contentSecurityPolicy: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] },
@@ -45,10 +46,20 @@ export function createApp(setting: Setting, readiness: Readiness, version: strin
   });
   app.use('/v1/*', authenticate(keyring(setting.db, setting.now)));
 
-  for (const route of [usageRoute, spendRoute, latencyRoute, errorsRoute, callsRoute, callRoute, pipelineRoute]) {
+  for (const route of [
+    usageRoute,
+    spendRoute,
+    latencyRoute,
+    errorsRoute,
+    callsRoute,
+    callRoute,
+    pipelineRoute,
+    rejectedRoute,
+  ]) {
     route(app, setting);
   }
-  healthRoutes(app, readiness, metrics);
+  intakeRoutes(app, setting);
+  healthRoutes(app, health);
   docsRoutes(app, version);
   landingRoute(app);
 

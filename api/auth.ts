@@ -1,5 +1,6 @@
 import type { Context, MiddlewareHandler } from 'hono';
 import { createHash } from 'node:crypto';
+import { apiKey } from '#clickhouse/ledger.ts';
 import { unreachable } from '#common/assert.ts';
 import { ProblemError } from './problem.ts';
 import type { Reader } from './reader.ts';
@@ -13,8 +14,11 @@ type Principal = { readonly name: string; readonly role: Role; readonly visibleT
 /** What a route finds in its context. */
 export type Asked = { Variables: { principal: Principal; requestId: string } };
 
-/** `gm_` and 32 random bytes in base64url: anything else is no key, and is not worth a question to the database. */
-const keyPattern = /^gm_[A-Za-z0-9_-]{43}$/;
+/**
+ * Keys that are made here are `gm_` and 32 random bytes in base64url; one that a person chose is any 16 or more printable
+ * characters. Anything else is no key, and is not worth a question to the database.
+ */
+const keyPattern = /^[\x21-\x7e]{16,256}$/;
 /** A revoked key may be believed this long. */
 const believedMs = 10_000;
 const believedMax = 1_000;
@@ -23,13 +27,6 @@ const believedMax = 1_000;
 export function hashOf(key: string): string {
   return createHash('sha256').update(key).digest('hex');
 }
-
-/** Validity by the database's clock: programs on other machines may disagree about the time. */
-const lookup = `SELECT name, role, tenants, toFloat64(dateDiff('millisecond', now64(3), expires_at)) AS remaining_ms
-FROM api_keys FINAL
-WHERE key_hash = {key_hash:String} AND NOT revoked AND (expires_at IS NULL OR expires_at > now64(3))`;
-
-type Found = { name: string; role: string; tenants: string[]; remaining_ms: number | null };
 
 /** A key's principal, or null for a key that is unknown, revoked or expired. */
 export type Keyring = (key: string) => Promise<Principal | null>;
@@ -44,7 +41,7 @@ export function keyring(db: Reader, now: () => Date): Keyring {
     const known = believed.get(hash);
     if (known !== undefined && at < known.until) return known.principal;
     believed.delete(hash);
-    const [found] = await db.query<Found>(lookup, { key_hash: hash });
+    const [found] = await db.read(apiKey, { key_hash: hash });
     const role = roles.find((name) => name === found?.role);
     if (found === undefined || role === undefined) return null;
     const principal = { name: found.name, role, visibleTenants: visible(role, found.tenants) };

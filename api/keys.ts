@@ -10,7 +10,7 @@ import { argument } from './window.ts';
 export type NewKey = {
   readonly name: string;
   readonly role: Role;
-  /** A viewer's tenants; empty for every other role. */
+  /** A viewer's tenants, or the sources that an intake key may send for; empty for every other role. */
   readonly tenants: readonly string[];
   readonly expiresAt: Date | null;
 };
@@ -23,12 +23,13 @@ export async function createKey(db: Database, wanted: NewKey): Promise<string> {
   return key;
 }
 
-const usage = `usage: node api/main.ts key --name NAME --role ${roles.join('|')} [--tenants a,b] [--expires 2027-01-01T00:00:00Z]`;
+const usage = `usage: node api/main.ts key --name NAME --role ${roles.join('|')} [--tenants a,b] [--sources kong,apipark] [--expires 2027-01-01T00:00:00Z]`;
 
 const options = z.strictObject({
   name: z.string({ error: '--name is missing' }).min(1, '--name is empty'),
   role: z.enum(roles, { error: `--role must be one of ${roles.join(', ')}` }),
   tenants: z.string().default(''),
+  sources: z.string().default(''),
   expires: z.iso
     .datetime({ offset: true, error: '--expires is not an instant with a zone, such as 2027-01-01T00:00:00Z' })
     .optional(),
@@ -47,13 +48,23 @@ export function parseKeyOptions(args: readonly string[]): NewKey {
   if (role !== 'viewer' && tenants.length > 0) {
     throw new ConfigurationError(`--tenants limits viewers only; role ${role} is not limited by it\n${usage}`);
   }
-  return { name, role, tenants, expiresAt: expires === undefined ? null : new Date(expires) };
+  const sources = read.data.sources.split(',').filter((source) => source !== '');
+  if (role === 'intake' && sources.length === 0) {
+    throw new ConfigurationError(`an intake key sends only for the sources of --sources, and there are none\n${usage}`);
+  }
+  if (role !== 'intake' && sources.length > 0) {
+    throw new ConfigurationError(`--sources is for intake keys; role ${role} sends nothing or everything\n${usage}`);
+  }
+  return { name, role, tenants: [...tenants, ...sources], expiresAt: expires === undefined ? null : new Date(expires) };
 }
 
 function given(args: readonly string[]): Record<string, unknown> {
   try {
     const text = { type: 'string' } as const;
-    return parseArgs({ args: [...args], options: { name: text, role: text, tenants: text, expires: text } }).values;
+    return parseArgs({
+      args: [...args],
+      options: { name: text, role: text, tenants: text, sources: text, expires: text },
+    }).values;
   } catch (error) {
     throw new ConfigurationError(`${error instanceof Error ? error.message : String(error)}\n${usage}`);
   }

@@ -6,6 +6,7 @@ import { differences } from '#clickhouse/contract.ts';
 import { ConfigurationError, messageOf, readEnvironment, wholeNumber } from '#common/environment.ts';
 import { type Running, runUntilSignal } from '#common/lifecycle.ts';
 import { createLog, type Logger } from '#common/log.ts';
+import { startTelemetry, telemetryVariables } from '#common/telemetry.ts';
 import { createApp } from './app.ts';
 import { createKey, parseKeyOptions } from './keys.ts';
 import { reader } from './reader.ts';
@@ -18,6 +19,10 @@ export type Config = {
   readonly host: string;
   /** 0 takes a free one. */
   readonly port: number;
+  /** Where traces and metrics go by OTLP/HTTP; undefined sends nothing. */
+  readonly otlpEndpoint?: string | undefined;
+  /** Of the ingest worker that takes what is pushed; null refuses it. */
+  readonly intakeUrl?: string | null;
   readonly log: Logger;
 };
 
@@ -28,14 +33,19 @@ const graceMs = 10_000;
 
 /** Serves until it is closed; refuses to start on a database that differs from its declarations. `url` says where. */
 export async function start(config: Config): Promise<Running & { readonly url: string }> {
+  const telemetry = startTelemetry('api', config.otlpEndpoint);
   const db = openDatabase(config.database, 'api');
   try {
     const wrong = await differences(db);
     if (wrong.length > 0) {
       throw new ConfigurationError(`the database differs from what this version needs:\n  ${wrong.join('\n  ')}`);
     }
-    const setting = { db: reader(db), now, log: config.log };
-    const app = createApp(setting, readiness(db, now), await version());
+    const setting = { db: reader(db), now, log: config.log, intakeUrl: config.intakeUrl ?? null };
+    const app = createApp(
+      setting,
+      { readiness: readiness(db, now), metricsText: telemetry.metricsText },
+      await version(),
+    );
     const { server, url } = await listen(app.fetch, config);
     config.log.info({ event: 'listening', url }, 'the API answers');
     const ended = Promise.withResolvers<void>();
@@ -43,12 +53,14 @@ export async function start(config: Config): Promise<Running & { readonly url: s
     const end = async (): Promise<void> => {
       await stop(server);
       await db.close();
+      await telemetry.close();
       ended.resolve();
     };
     let closing: Promise<void> | null = null;
     return { url, closed: ended.promise, close: async () => (closing ??= end()) };
   } catch (error) {
     await db.close();
+    await telemetry.close();
     throw error;
   }
 }
@@ -87,22 +99,39 @@ async function stop(server: ServerType): Promise<void> {
 /** Every variable of this program. */
 export const variables = {
   ...databaseVariables,
+  ...telemetryVariables,
   HOST: z
     .string()
     .default('127.0.0.1')
     .describe(
       'Address to listen on (default 127.0.0.1). Questions need a key, but /healthz, /readyz, /metrics, /openapi.json, /docs and / are open to all who reach it; put TLS in front of any other address',
     ),
+  INTAKE_URL: z
+    .url()
+    .optional()
+    .describe('Intake of an ingest worker (its INGEST_INTAKE_PORT), for POST /v1/intake; unset refuses what is pushed'),
   PORT: wholeNumber(0, 65_535).default(8080).describe('Port to listen on (default 8080; 0 takes a free one)'),
 };
+
+/** The configuration from environment variables, or every problem with them at once. */
+export function configFrom(environment: Readonly<Record<string, string | undefined>>): Config {
+  const read = readEnvironment(variables, environment);
+  return {
+    database: databaseConfig(read),
+    host: read.HOST,
+    port: read.PORT,
+    otlpEndpoint: read.OTEL_EXPORTER_OTLP_ENDPOINT,
+    intakeUrl: read.INTAKE_URL ?? null,
+    log: createLog('api'),
+  };
+}
 
 if (import.meta.main) {
   const [command, ...args] = process.argv.slice(2);
   await runUntilSignal(async () => {
     if (command === 'key') return printKey(args);
     if (command !== undefined) throw new ConfigurationError(`unknown command ${command}; there is only: key`);
-    const read = readEnvironment(variables, process.env);
-    return start({ database: databaseConfig(read), host: read.HOST, port: read.PORT, log: createLog('api') });
+    return start(configFrom(process.env));
   });
 }
 

@@ -1,5 +1,5 @@
 import { z } from '@hono/zod-openapi';
-import type { Order, Selection, Types, View } from '#clickhouse/view.ts';
+import type { Order, Row, Selection, Types, View } from '#clickhouse/view.ts';
 import { dimensions, type usage } from '#clickhouse/views.ts';
 import { completeness, coverage, metaSchema, rowSchema } from './answer.ts';
 import type { Role } from './auth.ts';
@@ -68,10 +68,12 @@ async function answer(
   }
   const limit = given.limit ?? limitNormal;
   const offset = window.position?.offset ?? 0;
-  const [rows, covered] = await Promise.all([
-    setting.db.read(question.view, args, { ...selection, limit: limit + 1, offset }),
-    coverage(setting.db, args),
-  ]);
+  const found = setting.db.read(question.view, args, { ...selection, limit: limit + 1, offset });
+  const all = async (): Promise<Row<Types>[] | null> => {
+    const rows = await found;
+    return offset === 0 && rows.length <= limit ? rows : null;
+  };
+  const [rows, covered] = await Promise.all([found, coverage(setting.db, args, { view: question.view, rows: all })]);
   const through = complete.through === null ? Number.NEGATIVE_INFINITY : Date.parse(complete.through);
   c.header('Vary', 'Accept');
   return c.json({

@@ -1,8 +1,10 @@
+import { type Span, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
+import { finished } from 'node:stream';
 import type { Database } from '#clickhouse/client.ts';
 import { classify, type Failure } from '#clickhouse/error.ts';
 
 /** What the routes need of a database. */
-export type Reader = Pick<Database, 'read' | 'stream' | 'query'>;
+export type Reader = Pick<Database, 'read' | 'stream'>;
 
 /** A failure of the database, kept apart from a bug of ours, which must not ask a client to retry. */
 export class DatabaseFailure extends Error {
@@ -15,19 +17,43 @@ export class DatabaseFailure extends Error {
   }
 }
 
-/** The same database, whose errors say that they are its own. */
+/** The same database, whose errors say that they are its own, with a span for each question. */
 export function reader(db: Database): Reader {
   return {
-    read: async (view, args, selection) => guard(db.read(view, args, selection)),
-    stream: async (view, args, format, selection) => guard(db.stream(view, args, format, selection)),
-    query: async (statement, args) => guard(db.query(statement, args)),
+    read: async (view, args, selection) => {
+      const span = begin(view.name);
+      const rows = await guard(span, db.read(view, args, selection));
+      span.end();
+      return rows;
+    },
+    stream: async (view, args, format, selection) => {
+      const span = begin(view.name);
+      const bytes = await guard(span, db.stream(view, args, format, selection));
+      finished(bytes, (error) => {
+        if (error !== undefined && error !== null) span.setStatus({ code: SpanStatusCode.ERROR });
+        span.end();
+      });
+      return bytes;
+    },
   };
 }
 
-async function guard<T>(answer: Promise<T>): Promise<T> {
+/** The view's name says what was asked; its arguments stay out, because they name tenants and users. */
+function begin(view: string): Span {
+  return trace.getTracer('gatemeter.api').startSpan(`SELECT ${view}`, {
+    kind: SpanKind.CLIENT,
+    attributes: { 'db.system.name': 'clickhouse', 'db.operation.name': 'SELECT', 'db.collection.name': view },
+  });
+}
+
+async function guard<T>(span: Span, answer: Promise<T>): Promise<T> {
   try {
     return await answer;
   } catch (error) {
-    throw new DatabaseFailure(classify(error), error);
+    const failure = classify(error);
+    span.setAttribute('error.type', failure.kind === 'permanent' ? String(failure.code) : failure.kind);
+    span.setStatus({ code: SpanStatusCode.ERROR });
+    span.end();
+    throw new DatabaseFailure(failure, error);
   }
 }

@@ -31,6 +31,7 @@ export function register<Q extends z.ZodRawShape, P extends z.ZodRawShape>(
     method: 'get',
     path: route.path,
     operationId: operationId(route.path),
+    tags: ['Questions'],
     summary: route.summary,
     description: `${route.description}\n\nRoles: ${route.roles.join(', ')}.`,
     security: [{ key: [] }],
@@ -60,7 +61,7 @@ function refusal(description: string): Responses[string] {
   return { description, content: { 'application/problem+json': { schema: problem } } };
 }
 
-const refusals: Responses = {
+export const refusals: Responses = {
   400: refusal('A parameter is not valid; each is named with its remedy'),
   401: refusal('No key, or one that is unknown, revoked or expired'),
   403: refusal('The role of the key may not ask this'),

@@ -6,4 +6,6 @@ export type Setting = {
   readonly db: Reader;
   readonly now: () => Date;
   readonly log: Logger;
+  /** Of the worker that takes what is pushed; null where there is none. */
+  readonly intakeUrl: string | null;
 };

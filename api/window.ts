@@ -86,8 +86,11 @@ const stepError = `must be one of ${steps.join(', ')}, auto`;
 /** The parameters of a question that groups: `groups` may be named in group_by, `measures` and they in order_by. */
 export function groupedShape(groups: readonly string[], measures: readonly string[]) {
   const names = ['time', ...groups, ...measures];
+  const { from, to, ...others } = windowShape({ normal: 1_000, maximum: 100_000 });
+  // What a reader looks for first comes first in the reference; the many filters come after.
   return {
-    ...windowShape({ normal: 1_000, maximum: 100_000 }),
+    from,
+    to,
     step: z
       .enum([...steps, 'auto'], { error: stepError })
       .optional()
@@ -114,6 +117,7 @@ export function groupedShape(groups: readonly string[], measures: readonly strin
       .refine((text) => names.includes(text.replace(/^-/, '')), `must be one of ${names.join(', ')}, or - before it`)
       .optional()
       .describe('A returned column; - before it for descending (default: time, then the groups)'),
+    ...others,
   };
 }
 

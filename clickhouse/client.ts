@@ -52,6 +52,12 @@ const exactSettings: ClickHouseSettings = {
   do_not_merge_across_partitions_select_final: 1,
 };
 
+/**
+ * For reads: nobody waits for the answer of a client that has gone. A server heeds it for a user that may only read,
+ * because half a write must not be cancelled.
+ */
+const readSettings: ClickHouseSettings = { cancel_http_readonly_queries_on_client_close: 1 };
+
 export type Database = {
   readonly name: string;
   /** All rows of a view. Errors are thrown: a failed read is never an empty answer. */
@@ -102,6 +108,7 @@ function database(client: ClickHouseClient, name: string): Database {
       query,
       query_params: args,
       format: 'JSONEachRow',
+      clickhouse_settings: readSettings,
       use_multipart_params_auto: true,
     });
     return answer.json<T>();
@@ -111,7 +118,12 @@ function database(client: ClickHouseClient, name: string): Database {
     read: async (view, args, selection) => rows(selectFrom(view, selection), args),
     stream: async (view, args, format, selection) => {
       const query = `${selectFrom(view, selection)} FORMAT ${format}`;
-      const answer = await client.exec({ query, query_params: args, use_multipart_params_auto: true });
+      const answer = await client.exec({
+        query,
+        query_params: args,
+        clickhouse_settings: readSettings,
+        use_multipart_params_auto: true,
+      });
       return answer.stream;
     },
     insert: async (table, lines, token) => {

@@ -124,6 +124,22 @@ export const calls = table('calls', {
 /** Which ids mean the same call, in both directions; derived from `events.linked_ids`. */
 export const links = table('links', { id: 'String', linked_id: 'String' });
 
+/** Rejected records that were understood later, by their first place. */
+export const replays = table('replays', {
+  stream: 'LowCardinality(String)',
+  sequence_number: 'Int64',
+  record_index: 'UInt32',
+});
+
+/** Windows that a backfill has stored whole. */
+export const backfills = table('backfills', {
+  workspace: 'String',
+  log: 'LowCardinality(String)',
+  window_from: "DateTime64(3, 'UTC')",
+  window_to: "DateTime64(3, 'UTC')",
+  records: 'UInt64',
+});
+
 /** Ownership by compare-and-swap: one row per stream and epoch. */
 export const claims = table('claims', { stream: 'LowCardinality(String)', epoch: 'UInt64', owner: 'String' });
 
@@ -194,4 +210,17 @@ export const apiKeys = table('api_keys', {
 });
 
 /** Every table that a program writes; `contract.ts` compares them with the database. */
-export const tables = [events, calls, claims, streamStates, gaps, tenants, attributions, prices, apiKeys] as const;
+export const tables = [
+  events,
+  calls,
+  links,
+  claims,
+  streamStates,
+  gaps,
+  replays,
+  backfills,
+  tenants,
+  attributions,
+  prices,
+  apiKeys,
+] as const;

@@ -28,7 +28,7 @@ export function table<const C extends Types>(name: string, columns: C): Table<C>
 }
 
 /** The wire value of a ClickHouse type: 64-bit integers, decimals and instants are strings, so nothing is rounded. */
-export type Value<T extends string> = T extends `Nullable(${infer U})`
+type Value<T extends string> = T extends `Nullable(${infer U})`
   ? Value<U> | null
   : T extends `LowCardinality(${infer U})`
     ? Value<U>

@@ -1,4 +1,22 @@
-import { calls, links } from './tables.ts';
+import {
+  apiKey,
+  backfilled,
+  clock,
+  committed,
+  holes,
+  lastMessage,
+  linked,
+  orphans,
+  ownership,
+  polledThrough,
+  positions,
+  priceSources,
+  sealed,
+  statedLinks,
+  unsealed,
+  workers,
+} from './ledger.ts';
+import { calls } from './tables.ts';
 import { view, type Types } from './view.ts';
 
 /** The dimensions that a question can be grouped and filtered by, in the order of their columns. */
@@ -16,7 +34,21 @@ export const dimensions = {
   source: 'String',
   service_tier: 'String',
   user_id: 'String',
+  cache_status: 'String',
+  attempts: 'String',
+  model_version: 'String',
+  routing_label: 'String',
+  moderation_outcome: 'String',
+  moderation_category: 'String',
+  moderation_severity: 'String',
+  throttled_by: 'String',
 } as const satisfies Types;
+
+/** The filters of a question that asks for all calls. */
+export const unfiltered = Object.fromEntries(Object.keys(dimensions).map((name) => [name, []])) as unknown as Record<
+  keyof typeof dimensions,
+  string[]
+>;
 
 /** Who asks, for when, as known when, and which calls: the parameters of every question. Empty filter arrays mean all. */
 const question = {
@@ -39,6 +71,14 @@ const question = {
   source: 'Array(String)',
   service_tier: 'Array(String)',
   user_id: 'Array(String)',
+  cache_status: 'Array(String)',
+  attempts: 'Array(String)',
+  model_version: 'Array(String)',
+  routing_label: 'Array(String)',
+  moderation_outcome: 'Array(String)',
+  moderation_category: 'Array(String)',
+  moderation_severity: 'Array(String)',
+  throttled_by: 'Array(String)',
 } as const satisfies Types;
 
 const grouped = { ...question, group_by: 'Array(String)' } as const satisfies Types;
@@ -115,8 +155,9 @@ export const spend = view('spend', grouped, {
 
 export const callRecords = view(
   'call_records',
-  { call_id: 'String' },
+  { call_ids: 'Array(String)' },
   {
+    call_id: 'String',
     stream: 'LowCardinality(String)',
     sequence_number: 'Int64',
     record_index: 'UInt32',
@@ -140,64 +181,56 @@ export const callRecords = view(
   },
 );
 
-/** The merge of records into calls; `insertFromView(calls, sealed)` is sealing. */
-export const sealed = view(
-  'sealed',
-  {
-    stream: 'String',
-    after: 'Int64',
-    through: 'Int64',
-    orphans: 'Array(String)',
-    orphans_since: "DateTime64(3, 'UTC')",
-    linked_ids: 'Array(String)',
-    roots: 'Array(String)',
-  },
-  calls.columns,
+/** Where a call may stand in `calls`, by any of its ids. */
+export const callKeys = view(
+  'call_keys',
+  { call_id: 'String' },
+  { call_ids: 'Array(String)', consumer_id: 'LowCardinality(String)', started_at: "DateTime64(3, 'UTC')" },
 );
 
-/** Pairs of ids that records of a range state to be one call; `insertFromView(links, statedLinks)` keeps them. */
-export const statedLinks = view('stated_links', { stream: 'String', after: 'Int64', through: 'Int64' }, links.columns);
-
-/** The pairs that the calls of a range, and the orphans, are part of. */
-export const linked = view(
-  'linked',
-  { stream: 'String', after: 'Int64', through: 'Int64', orphans: 'Array(String)' },
-  links.columns,
+/** What is known to be missing of a window. */
+export const losses = view(
+  'losses',
+  { from: "DateTime64(3, 'UTC')", to: "DateTime64(3, 'UTC')" },
+  { loss: 'String', source: 'String', affected: 'UInt64', last_at: "DateTime64(3, 'UTC')" },
 );
 
-export const orphans = view(
-  'orphans',
-  { inserted_from: "DateTime64(3, 'UTC')", inserted_to: "DateTime64(3, 'UTC')" },
-  { call_id: 'String', since: "DateTime64(3, 'UTC')" },
-);
+const rejectedParameters = {
+  from: "DateTime64(3, 'UTC')",
+  to: "DateTime64(3, 'UTC')",
+  reason: 'Array(String)',
+  source: 'Array(String)',
+} as const satisfies Types;
 
-export const committed = view(
-  'committed',
-  { stream: 'String', after: 'Int64', since: "DateTime64(3, 'UTC')" },
-  { watermark: 'Int64', messages: 'UInt64', records: 'UInt64', unreadable: 'UInt64' },
-);
+export const rejectedRecords = view('rejected_records', rejectedParameters, {
+  stream: 'LowCardinality(String)',
+  sequence_number: 'Int64',
+  record_index: 'UInt32',
+  enqueued_at: "DateTime64(3, 'UTC')",
+  source: 'LowCardinality(String)',
+  reason: 'LowCardinality(String)',
+  detail: 'String',
+  body: 'String',
+  body_bytes: 'UInt32',
+  replayed: 'Bool',
+});
 
-export const positions = view(
-  'positions',
-  {},
-  {
-    stream: 'LowCardinality(String)',
-    first: 'Int64',
-    last: 'Int64',
-    messages: 'UInt64',
-    records: 'UInt64',
-    missing: 'Int64',
-    lost: 'Int64',
-  },
-);
-
-export const holes = view('holes', { stream: 'String' }, { first: 'Int64', last: 'Int64' });
+export const rejected = view('rejected', rejectedParameters, {
+  source: 'LowCardinality(String)',
+  reason: 'LowCardinality(String)',
+  records: 'UInt64',
+  replayed_records: 'UInt64',
+  first_enqueued_at: "DateTime64(3, 'UTC')",
+  last_enqueued_at: "DateTime64(3, 'UTC')",
+  example: 'String',
+});
 
 export const pipeline = view(
   'pipeline',
   {},
   {
     stream: 'LowCardinality(String)',
+    way: 'String',
     received: 'UInt64',
     records: 'UInt64',
     call_records: 'UInt64',
@@ -230,34 +263,8 @@ export const recordCounts = view(
   },
 );
 
-export const clock = view('clock', {}, { now: "DateTime64(3, 'UTC')" });
-
-export const lastMessage = view(
-  'last_message',
-  { stream: 'String', sequence_number: 'Int64' },
-  { sequence_number: 'Int64', body_hash: 'UInt64', enqueued_at: "DateTime64(3, 'UTC')" },
-);
-
-export const ownership = view(
-  'ownership',
-  {},
-  {
-    stream: 'LowCardinality(String)',
-    epoch: 'UInt64',
-    owner: 'String',
-    state: 'String',
-    sealed_through: 'Int64',
-    silent_ms: 'Int64',
-  },
-);
-
-export const workers = view('workers', {}, { owner: 'String' });
-
-export const priceSources = view(
-  'price_sources',
-  {},
-  { author: 'String', reason: 'String', rows: 'UInt64', known_from: "DateTime64(3, 'UTC')" },
-);
+/** Repeated deliveries that were merged into calls, and the calls that they touch. */
+export const duplicates = view('duplicates', {}, { records: 'UInt64', calls: 'UInt64' });
 
 /** Every view of migrations/views that TypeScript reads; `contract.ts` compares them with the database. */
 export const views = [
@@ -267,16 +274,27 @@ export const views = [
   latency,
   spend,
   callRecords,
+  callKeys,
   sealed,
+  statedLinks,
+  linked,
+  unsealed,
+  rejectedRecords,
+  rejected,
+  backfilled,
+  polledThrough,
+  losses,
   orphans,
   committed,
   positions,
   holes,
   pipeline,
   recordCounts,
+  duplicates,
   clock,
   lastMessage,
   ownership,
   workers,
   priceSources,
+  apiKey,
 ] as const;

@@ -4,7 +4,7 @@ export function assert(condition: unknown, invariant: string): asserts condition
 }
 
 /** Thrown by `assert`; nothing catches it on purpose. */
-export class AssertionError extends Error {
+class AssertionError extends Error {
   override name = 'AssertionError';
 }
 

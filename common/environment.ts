@@ -1,14 +1,7 @@
 import { z } from 'zod';
+import { ConfigurationError } from './error.ts';
 
-/** The text of a thrown value, for logs and answers. */
-export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}
-
-/** Raised once at start, with every problem of the configuration and not only the first. */
-export class ConfigurationError extends Error {
-  override name = 'ConfigurationError';
-}
+export { ConfigurationError, messageOf } from './error.ts';
 
 /**
  * Reads a program's configuration from environment variables. Each field of `shape` is named as its variable and
@@ -39,6 +32,3 @@ export function readEnvironment<S extends z.ZodRawShape>(
 export function wholeNumber(minimum: number, maximum: number): z.ZodCoercedNumber {
   return z.coerce.number().int().min(minimum).max(maximum);
 }
-
-/** `true` or `false`, nothing else. */
-export const flag = z.enum(['true', 'false']).transform((text) => text === 'true');

@@ -1,4 +1,4 @@
-import { ConfigurationError, messageOf } from './environment.ts';
+import { ConfigurationError, messageOf } from './error.ts';
 
 /** A started program: closing it is idempotent, and `closed` settles when it has ended by itself or was closed. */
 export type Running = {
@@ -41,7 +41,11 @@ export async function runUntilSignal(start: () => Promise<Running>): Promise<voi
   process.on('SIGTERM', stop);
   // Started by another program of this project (a channel is there): its end is ours.
   process.on('disconnect', stop);
-  if (process.send) process.send({ kind: 'started', ...running.address });
+  if (process.send !== undefined) {
+    // A parent that ended while we started was not heard by the line above.
+    if (process.connected) process.send({ kind: 'started', ...running.address });
+    else stop();
+  }
   try {
     await running.closed;
   } catch (error) {

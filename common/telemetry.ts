@@ -1,12 +1,14 @@
-import { metrics } from '@opentelemetry/api';
+import { context, metrics, propagation, trace } from '@opentelemetry/api';
 import { OTLPMetricExporter } from '@opentelemetry/exporter-metrics-otlp-http';
-import { PrometheusExporter } from '@opentelemetry/exporter-prometheus';
+import { PrometheusExporter, PrometheusSerializer } from '@opentelemetry/exporter-prometheus';
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http';
 import { resourceFromAttributes } from '@opentelemetry/resources';
 import { MeterProvider, PeriodicExportingMetricReader, type MetricReader } from '@opentelemetry/sdk-metrics';
 import { NodeSDK } from '@opentelemetry/sdk-node';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer } from 'node:http';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { z } from 'zod';
+import { messageOf } from './environment.ts';
 
 /** The variables of a program's own telemetry. */
 export const telemetryVariables = {
@@ -17,8 +19,9 @@ export const telemetryVariables = {
 };
 
 export type Telemetry = {
-  /** Answers a request with the metrics in Prometheus' text format. */
-  readonly answerMetrics: (request: IncomingMessage, response: ServerResponse) => void;
+  /** The metrics in Prometheus' text format. */
+  readonly metricsText: () => Promise<string>;
+  /** Sends what has not been sent. A receiver that does not answer is no reason to fail. */
   readonly close: () => Promise<void>;
 };
 
@@ -29,7 +32,10 @@ export type Telemetry = {
 export function startTelemetry(program: string, endpoint: string | undefined): Telemetry {
   const resource = resourceFromAttributes({ 'service.name': `gatemeter-${program}`, 'service.namespace': 'gatemeter' });
   const prometheus = new PrometheusExporter({ preventServerStart: true });
+  const serializer = new PrometheusSerializer();
   const readers: MetricReader[] = [prometheus];
+  // A program that is started twice in one process, as tests do, takes over from the one before.
+  for (const api of [metrics, trace, context, propagation]) api.disable();
   let sdk: NodeSDK | null = null;
   if (endpoint !== undefined) {
     const base = endpoint.replace(/\/$/, '');
@@ -40,27 +46,54 @@ export function startTelemetry(program: string, endpoint: string | undefined): T
       resource,
       autoDetectResources: false,
       traceExporter: new OTLPTraceExporter({ url: `${base}/v1/traces` }),
+      // Left out, the SDK would send logs and metrics of its own to wherever it believes a receiver to be.
+      metricReaders: [],
+      logRecordProcessors: [],
     });
     sdk.start();
   }
   const provider = new MeterProvider({ resource, readers });
-  metrics.disable();
   metrics.setGlobalMeterProvider(provider);
+  const stopObserving = observeProcess();
   return {
-    answerMetrics: (request, response) => prometheus.getMetricsRequestHandler(request, response),
+    metricsText: async () => serializer.serialize((await prometheus.collect()).resourceMetrics),
     close: async () => {
-      await provider.shutdown();
-      await sdk?.shutdown();
+      stopObserving();
+      await Promise.allSettled([provider.shutdown(), sdk?.shutdown()]);
     },
   };
 }
 
+/** What every program tells of its process. */
+function observeProcess(): () => void {
+  const meter = metrics.getMeter('gatemeter.process');
+  const delay = monitorEventLoopDelay();
+  delay.enable();
+  meter
+    .createObservableGauge('nodejs.eventloop.delay.p99', { description: 'of the time since the start', unit: 's' })
+    .addCallback((result) => result.observe(delay.percentile(99) / 1e9));
+  meter
+    .createObservableGauge('process.memory.usage', { description: 'resident memory', unit: 'By' })
+    .addCallback((result) => result.observe(process.memoryUsage.rss()));
+  return () => void delay.disable();
+}
+
+/** What `/metrics` answers with. */
+export const metricsContentType = 'text/plain; version=0.0.4; charset=utf-8';
+
 /** A listener for programs whose only HTTP is /metrics and /healthz; loopback unless told otherwise. */
 export async function serveMetrics(telemetry: Telemetry, port: number, host: string): Promise<() => Promise<void>> {
   const server = createServer((request, response) => {
-    if (request.url === '/metrics') return telemetry.answerMetrics(request, response);
-    response.writeHead(request.url === '/healthz' ? 200 : 404, { 'content-type': 'text/plain' });
-    response.end(request.url === '/healthz' ? 'ok\n' : 'not found\n');
+    const answer = (status: number, text: string): void => {
+      response.writeHead(status, { 'content-type': metricsContentType });
+      response.end(text);
+    };
+    if (request.url === '/healthz') return answer(200, 'ok\n');
+    if (request.url !== '/metrics') return answer(404, 'not found\n');
+    void telemetry.metricsText().then(
+      (text) => answer(200, text),
+      (error: unknown) => answer(500, `${messageOf(error)}\n`),
+    );
     return undefined;
   });
   await new Promise<void>((resolve, reject) => {

@@ -1,9 +1,14 @@
-import type { dimensions, usage } from '#clickhouse/views.ts';
+import { dimensions, type usage } from '#clickhouse/views.ts';
 
 type Group = keyof typeof dimensions | 'error_type';
 
 /** The step that the dashboard's variable chooses, one bucket for the whole window, or days whatever is chosen. */
 type Step = 'chosen' | 'whole' | 'day';
+
+const unfiltered = Object.fromEntries(Object.keys(dimensions).map((name) => [name, '[]'])) as Record<
+  keyof typeof dimensions,
+  string
+>;
 
 /**
  * The parameters of a question as Grafana fills them in. The window is the dashboard's, half-open inside the view, so a
@@ -23,19 +28,9 @@ export function asked(
     // Who may see what is decided by the ClickHouse user of the data source (grants and row policies), not here: who
     // may edit a dashboard may change its SQL.
     visible_tenants: `['*']`,
+    ...unfiltered,
     tenant_id: chosen('tenant'),
-    consumer_id: '[]',
-    product_id: '[]',
-    api_id: '[]',
-    operation_name: '[]',
-    provider_name: '[]',
-    response_model: '[]',
     deployment: chosen('deployment'),
-    backend: '[]',
-    region: '[]',
-    source: '[]',
-    service_tier: '[]',
-    user_id: '[]',
     group_by: `[${groupBy.map((name) => `'${name}'`).join(', ')}]`,
   };
 }

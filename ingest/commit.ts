@@ -1,11 +1,13 @@
 import { classify } from '#clickhouse/error.ts';
 import type { Database } from '#clickhouse/client.ts';
 import { events } from '#clickhouse/tables.ts';
-import { committed } from '#clickhouse/views.ts';
+import { committed } from '#clickhouse/ledger.ts';
 import { assert, present } from '#common/assert.ts';
 import { retryUntilDone } from '#common/retry.ts';
 import { wireInstant } from './reader.ts';
+import type { Notify } from './notice.ts';
 import { insertLines, type MessageRows } from './rows.ts';
+import { traced } from './span.ts';
 
 const rowsMax = 10_000;
 const bytesMax = 16 * 1024 * 1024;
@@ -35,11 +37,15 @@ export type Outcome =
   | { readonly kind: 'stored'; readonly watermark: number; readonly burntTokens: number }
   | { readonly kind: 'overtaken'; readonly watermark: number };
 
-export type CommitOptions = {
-  readonly db: Database;
+export type RetryOptions = {
   readonly signal: AbortSignal;
-  readonly onRetry: (error: Error, tries: number) => void;
+  readonly onRetry: (asked: Asked, error: Error, tries: number) => void;
 };
+
+/** Who did not answer. */
+export type Asked = 'database' | 'hub';
+
+export type CommitOptions = RetryOptions & { readonly db: Database };
 
 /**
  * Appends a batch after `watermark`, exactly once, or learns that another owner did. It is a compare-and-swap: the
@@ -59,8 +65,13 @@ export async function commit(
   for (let generation = 0; ; generation += 1) {
     assert(generation < 1_000, 'a thousand tokens after one watermark were burnt');
     const token = `${first.stream}/${watermark}/${generation}`;
-    await repeat(async () => options.db.insert(events, lines, token), options);
-    const found = await repeat(async () => readBack(options.db, first, watermark), options);
+    const attributes = { stream: first.stream, messages: batch.length, rows: records };
+    await traced('insert', attributes, async () =>
+      repeat('database', async () => options.db.insert(events, lines, token), options),
+    );
+    const found = await traced('verify', attributes, async () =>
+      repeat('database', async () => readBack(options.db, first, watermark), options),
+    );
     if (found === null) continue;
     if (found.watermark === last.sequence_number && found.records === records) {
       return { kind: 'stored', watermark: found.watermark, burntTokens: generation };
@@ -84,12 +95,18 @@ async function readBack(
 }
 
 /** Nothing here may give up: a message that is not in the table must be tried until it is, or until we are stopped. */
-export async function repeat<T>(attempt: () => Promise<T>, options: CommitOptions): Promise<T> {
+export async function repeat<T>(asked: Asked, attempt: () => Promise<T>, options: RetryOptions): Promise<T> {
   return retryUntilDone(attempt, {
     signal: options.signal,
-    onFailure: (error, tries) => {
-      const failure = classify(error);
-      options.onRetry(new Error(`${failure.kind}: ${failure.message}`), tries);
-    },
+    onFailure: (error, tries) => options.onRetry(asked, error, tries),
   });
+}
+
+/** Tells of a retry under the name of what is retried. */
+export function onRetryOf(notify: Notify, stream: string): RetryOptions['onRetry'] {
+  return (asked, error, tries) => {
+    const fields = { tries, error: error.message.slice(0, 500) };
+    if (asked === 'hub') notify('hub_retry', stream, fields);
+    else notify(classify(error).kind === 'permanent' ? 'database_refused' : 'database_retry', stream, fields);
+  };
 }

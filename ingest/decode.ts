@@ -41,10 +41,12 @@ export function decodeMessage(message: Message, declared: readonly Format[] = []
   if (opened.records.length === 0) {
     return [{ event: { kind: 'dropped', source: '', reason: 'no_records', call_id: '' }, rejectedText: '' }];
   }
+  const { stream, sequence_number } = message;
+  const place = message.origin ?? { stream, sequence_number, record_index: 0 };
   const choose = chooser(declared, message.source);
   return opened.records.map((part, record_index) => {
-    const origin = { stream: message.stream, sequence_number: message.sequence_number, record_index };
-    const event = decodePart(part, message.origins?.[record_index] ?? origin, choose);
+    const origin = { ...place, record_index: place.record_index + record_index };
+    const event = decodePart(part, origin, choose);
     return { event, rejectedText: event.kind === 'rejected' ? textOf(part, message) : '' };
   });
 }

@@ -117,8 +117,8 @@ export type Event =
       readonly fields: Fields;
       readonly unknown_fields: readonly string[];
     }
-  | { readonly kind: 'dropped'; readonly source: Source | ''; readonly reason: DropReason; readonly call_id: string }
-  | { readonly kind: 'rejected'; readonly source: Source | ''; readonly reason: RejectReason; readonly detail: string };
+  | { readonly kind: 'dropped'; readonly source: Source; readonly reason: DropReason; readonly call_id: string }
+  | { readonly kind: 'rejected'; readonly source: Source; readonly reason: RejectReason; readonly detail: string };
 
 export const noUsage: Usage = {
   usage_input_tokens: null,

@@ -1,5 +1,4 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { DefaultAzureCredential } from '@azure/identity';
 import {
   EventHubConsumerClient,
   RetryMode,
@@ -11,9 +10,8 @@ import {
   type ReceivedEventData,
   type Subscription,
 } from '@azure/event-hubs';
-import { BlobCheckpointStore } from '@azure/eventhubs-checkpointstore-blob';
-import { ContainerClient } from '@azure/storage-blob';
-import { messageOf } from '#common/environment.ts';
+import { messageOf } from '#common/error.ts';
+import { azureCredential } from './credential.ts';
 import type { Message } from './message.ts';
 
 /** The only door to @azure/event-hubs. */
@@ -32,7 +30,7 @@ export type HubConfig = {
 /** Sequence numbers the hub holds; `last` is -1 when the partition never had a message. */
 export type Held = { readonly beginning: number; readonly last: number };
 
-export type ReadOptions = {
+type ReadOptions = {
   readonly partition: string;
   /** Messages after this sequence number, and itself too when `inclusive`; null from the oldest. */
   readonly after: { readonly sequence_number: number; readonly inclusive: boolean } | null;
@@ -72,9 +70,8 @@ const clientOptions: EventHubConsumerClientOptions = {
 /** The least time between two questions for the hub's identity, milliseconds. */
 const identityPauseMs = 100;
 
-export function openHub(config: HubConfig): Hub {
-  const store = checkpointStore(config);
-  const client = consumer(config, store);
+export async function openHub(config: HubConfig): Promise<Hub> {
+  const client = await consumer(config, await checkpointStore(config));
   const suffix = config.generation === 1 ? '' : `#${config.generation}`;
   const streamOf = (partition: string): string =>
     `${client.fullyQualifiedNamespace}/${client.eventHubName}${suffix}/${partition}`;
@@ -110,12 +107,14 @@ function shared(ask: () => Promise<string>): () => Promise<string> {
   };
 }
 
-function checkpointStore(config: HubConfig): CheckpointStore | null {
+async function checkpointStore(config: HubConfig): Promise<CheckpointStore | null> {
   if (config.checkpointContainerUrl === null) return null;
-  return new BlobCheckpointStore(new ContainerClient(config.checkpointContainerUrl, new DefaultAzureCredential()));
+  const { BlobCheckpointStore } = await import('@azure/eventhubs-checkpointstore-blob');
+  const { ContainerClient } = await import('@azure/storage-blob');
+  return new BlobCheckpointStore(new ContainerClient(config.checkpointContainerUrl, await azureCredential()));
 }
 
-function consumer(config: HubConfig, store: CheckpointStore | null): EventHubConsumerClient {
+async function consumer(config: HubConfig, store: CheckpointStore | null): Promise<EventHubConsumerClient> {
   const { access, hub, consumerGroup } = config;
   if (access.kind === 'connection_string') {
     // The hub's name may stand in the connection string (EntityPath); the SDK refuses two that differ.
@@ -123,7 +122,7 @@ function consumer(config: HubConfig, store: CheckpointStore | null): EventHubCon
       ? new EventHubConsumerClient(consumerGroup, access.connectionString, hub, clientOptions)
       : new EventHubConsumerClient(consumerGroup, access.connectionString, hub, store, clientOptions);
   }
-  const credential = new DefaultAzureCredential();
+  const credential = await azureCredential();
   return store === null
     ? new EventHubConsumerClient(consumerGroup, access.namespace, hub, credential, clientOptions)
     : new EventHubConsumerClient(consumerGroup, access.namespace, hub, credential, store, clientOptions);

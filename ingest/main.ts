@@ -1,6 +1,12 @@
 import { hostname } from 'node:os';
 import { z } from 'zod';
-import { databaseConfig, databaseVariables, openDatabase, type DatabaseConfig } from '#clickhouse/client.ts';
+import {
+  databaseConfig,
+  databaseVariables,
+  openDatabase,
+  type Database,
+  type DatabaseConfig,
+} from '#clickhouse/client.ts';
 import { differences } from '#clickhouse/contract.ts';
 import { classify } from '#clickhouse/error.ts';
 import { ConfigurationError, readEnvironment, wholeNumber } from '#common/environment.ts';
@@ -9,8 +15,13 @@ import { createLog, type Logger } from '#common/log.ts';
 import { retryUntilDone } from '#common/retry.ts';
 import { serveMetrics, startTelemetry, telemetryVariables } from '#common/telemetry.ts';
 import { openHub, type HubConfig } from './hub.ts';
-import { ingestMetrics } from './metrics.ts';
+import { onRetryOf } from './commit.ts';
+import { openIntake, type Intake } from './intake.ts';
+import { Journal } from './journal.ts';
+import { ingestMetrics, type IngestMetrics } from './metrics.ts';
+import { notifier, type Notify } from './notice.ts';
 import { Partitions } from './partitions.ts';
+import { replay } from './replay.ts';
 
 export type Config = {
   readonly database: DatabaseConfig;
@@ -18,6 +29,9 @@ export type Config = {
   readonly ownerName: string;
   readonly messagesMax: number;
   readonly paceMs: number;
+  /** Of the intake over HTTP; null opens none, 0 takes a free port. */
+  readonly intakePort: number | null;
+  readonly intakeHost: string;
   readonly metricsPort: number | null;
   readonly metricsHost: string;
   readonly otlpEndpoint: string | undefined;
@@ -66,8 +80,15 @@ export const variables = {
     .default(500)
     .describe('Messages held per partition, which bounds memory: partitions × this × message size (default 500)'),
   INGEST_PACE_MS: wholeNumber(0, 60_000)
-    .default(200)
-    .describe('Least time between two inserts of a partition, milliseconds (default 200)'),
+    .default(1_000)
+    .describe('Least time between two inserts of a partition, milliseconds (default 1000)'),
+  INGEST_INTAKE_PORT: wholeNumber(0, 65_535)
+    .optional()
+    .describe('Port of the intake for gateways that push over HTTP; the API relays to it; unset opens none'),
+  INGEST_INTAKE_HOST: z
+    .string()
+    .default('127.0.0.1')
+    .describe('Address of the intake (default 127.0.0.1); requests need a key; put TLS in front of any other address'),
   INGEST_METRICS_PORT: wholeNumber(1, 65_535).optional().describe('Port of /metrics and /healthz; unset opens none'),
   INGEST_METRICS_HOST: z.string().default('127.0.0.1').describe('Address of /metrics (default 127.0.0.1)'),
   LOG_LEVEL: z
@@ -80,23 +101,28 @@ export const variables = {
 export async function start(config: Config): Promise<Running> {
   const telemetry = startTelemetry('ingest', config.otlpEndpoint);
   const db = openDatabase(config.database, 'ingest');
-  const wrong = await untilItAnswers(async () => differences(db), config.log);
+  const metrics = ingestMetrics();
+  const notify = notifier(config.log, metrics);
+  const wrong = await untilItAnswers(async () => differences(db), notify);
   if (wrong.length > 0) {
     throw new ConfigurationError(
       `the database does not fit this version; run \`npm run migrate\`:\n${wrong.join('\n')}`,
     );
   }
-  const hub = openHub(config.hub);
-  const partitions = new Partitions({ ...config, db, hub, metrics: ingestMetrics() });
+  const hub = await openHub(config.hub);
+  const partitions = new Partitions({ ...config, db, hub, metrics, notify });
+  const ways = await openWaysIn(config, db, metrics);
   const closeMetrics =
     config.metricsPort === null
       ? async (): Promise<void> => {}
       : await serveMetrics(telemetry, config.metricsPort, config.metricsHost);
   const running = partitions.run();
-  config.log.info({ event: 'started', hub: config.hub.hub }, 'ingest is running');
+  notify('started', '', { hub: config.hub.hub });
   return {
+    ...(ways === null ? {} : { address: { port: ways.port } }),
     closed: running,
     close: async () => {
+      await ways?.close();
       await partitions.close();
       await running;
       await hub.close();
@@ -107,8 +133,29 @@ export async function start(config: Config): Promise<Running> {
   };
 }
 
+/** The intake and the replay, each with a stream of its own; null where no port is set. */
+async function openWaysIn(config: Config, db: Database, metrics: IngestMetrics): Promise<Intake | null> {
+  if (config.intakePort === null) return null;
+  const options = { db, log: config.log, metrics, owner: config.ownerName, declared: [] };
+  const journals = { intake: new Journal('intake', options), replay: new Journal('replay', options) };
+  const intake = await openIntake({
+    ...options,
+    journal: journals.intake,
+    replay: async (wanted) => replay({ ...options, journal: journals.replay }, wanted),
+    port: config.intakePort,
+    host: config.intakeHost,
+  });
+  return {
+    port: intake.port,
+    close: async () => {
+      await intake.close();
+      await Promise.all([journals.intake.close(), journals.replay.close()]);
+    },
+  };
+}
+
 /** Only a failure that no waiting mends is thrown, such as a wrong password. */
-async function untilItAnswers<T>(ask: () => Promise<T>, log: Logger): Promise<T> {
+async function untilItAnswers<T>(ask: () => Promise<T>, notify: Notify): Promise<T> {
   const answer = await retryUntilDone(
     async () =>
       ask().then(
@@ -121,8 +168,7 @@ async function untilItAnswers<T>(ask: () => Promise<T>, log: Logger): Promise<T>
     {
       // Signals end the process by themselves until it has started.
       signal: new AbortController().signal,
-      onFailure: (error, tries) =>
-        log.warn({ event: 'database_retry', tries, error: error.message }, 'the database is waited for'),
+      onFailure: (error, tries) => onRetryOf(notify, '')('database', error, tries),
     },
   );
   if (answer.kind === 'permanent') throw answer.error;
@@ -151,6 +197,8 @@ export function configFrom(environment: Readonly<Record<string, string | undefin
     ownerName: read.INGEST_OWNER,
     messagesMax: read.INGEST_MESSAGES_MAX,
     paceMs: read.INGEST_PACE_MS,
+    intakePort: read.INGEST_INTAKE_PORT ?? null,
+    intakeHost: read.INGEST_INTAKE_HOST,
     metricsPort: read.INGEST_METRICS_PORT ?? null,
     metricsHost: read.INGEST_METRICS_HOST,
     otlpEndpoint: read.OTEL_EXPORTER_OTLP_ENDPOINT,
@@ -158,4 +206,13 @@ export function configFrom(environment: Readonly<Record<string, string | undefin
   };
 }
 
-if (import.meta.main) await runUntilSignal(async () => start(configFrom(process.env)));
+if (import.meta.main) {
+  const [command, ...args] = process.argv.slice(2);
+  await runUntilSignal(async () => {
+    if (command === undefined) return start(configFrom(process.env));
+    if (command !== 'import') throw new ConfigurationError(`unknown command ${command}; there is only: import`);
+    const { importFiles } = await import('./import.ts');
+    await importFiles(args, process.env);
+    return { close: async () => {}, closed: Promise.resolve() };
+  });
+}

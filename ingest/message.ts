@@ -9,8 +9,8 @@ export type Message = {
   readonly body: Uint8Array;
   /** The source that the way in names: only its formats are tried. */
   readonly source?: string | undefined;
-  /** Where its records first stood, for those that come again: an import of the same file, a replayed reject. */
-  readonly origins?: readonly Origin[] | undefined;
+  /** Where its first record stood when it first came, for what comes again: an import of the same file, a replay. */
+  readonly origin?: Origin | undefined;
 };
 
 /** Where a record stands; the only identity of a record that names no call. */

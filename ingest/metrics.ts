@@ -3,9 +3,9 @@ import type { EventRow, MessageRows } from './rows.ts';
 
 /** What ingest counts. Names follow OpenTelemetry; Prometheus shows them with underscores and `_total`. */
 export type IngestMetrics = {
-  readonly stored: (stream: string, batch: readonly MessageRows[], burntTokens: number) => void;
-  readonly overtaken: (stream: string) => void;
-  readonly retried: (stream: string) => void;
+  readonly stored: (stream: string, batch: readonly MessageRows[]) => void;
+  /** What `notice.ts` says; `stream` is '' for the whole worker. */
+  readonly noticed: (event: string, stream: string) => void;
   readonly sealed: (stream: string, ms: number) => void;
   readonly observe: (states: () => Iterable<{ stream: string; waiting: number; watermark: number }>) => void;
 };
@@ -23,14 +23,8 @@ export function ingestMetrics(): IngestMetrics {
   const unknown = meter.createCounter('gatemeter.ingest.unknown_fields', {
     description: 'records with fields that no decoder knows',
   });
-  const burnt = meter.createCounter('gatemeter.ingest.burnt_tokens', {
-    description: 'inserts whose token was used up without rows',
-  });
-  const overtaken = meter.createCounter('gatemeter.ingest.overtaken', {
-    description: 'batches that another owner had stored',
-  });
-  const retries = meter.createCounter('gatemeter.ingest.retries', {
-    description: 'attempts that the database did not answer well',
+  const notices = meter.createCounter('gatemeter.ingest.notices', {
+    description: 'named events, as the log has them',
   });
   const sealing = meter.createHistogram('gatemeter.ingest.seal.duration', { description: 'one sealing', unit: 'ms' });
   const freshness = meter.createHistogram('gatemeter.ingest.store.lag', {
@@ -44,7 +38,7 @@ export function ingestMetrics(): IngestMetrics {
     description: 'last stored sequence number',
   });
   return {
-    stored: (stream, batch, burntTokens) => {
+    stored: (stream, batch) => {
       messages.add(batch.length, { stream });
       bytes.add(
         batch.reduce((sum, { message }) => sum + message.body.length, 0),
@@ -54,12 +48,10 @@ export function ingestMetrics(): IngestMetrics {
         records.add(count, { kind: row.kind, source: row.source, reason: row.reason });
         if (unknownFields > 0) unknown.add(unknownFields, { source: row.source });
       }
-      if (burntTokens > 0) burnt.add(burntTokens, { stream });
       const newest = batch.at(-1);
       if (newest !== undefined) freshness.record(Date.now() - newest.message.enqueued_at_ms);
     },
-    overtaken: (stream) => overtaken.add(1, { stream }),
-    retried: (stream) => retries.add(1, { stream }),
+    noticed: (event, stream) => notices.add(1, { event, stream }),
     sealed: (stream, ms) => sealing.record(ms, { stream }),
     observe: (states) => {
       waiting.addCallback((result) => {

@@ -1,12 +1,9 @@
 import type { Database } from '#clickhouse/client.ts';
 import { claims } from '#clickhouse/tables.ts';
-import { ownership, workers } from '#clickhouse/views.ts';
-import type { Row } from '#clickhouse/view.ts';
+import { ownership, workers } from '#clickhouse/ledger.ts';
 
 /** A holder that was not heard of for this long has lost its streams; by the database's clock. */
 const leaseMs = 15_000;
-
-export type Holding = Row<typeof ownership.columns>;
 
 /**
  * Takes a stream: the next epoch, by compare-and-swap. Null when a rival took that epoch first. A holder is never asked:
@@ -19,7 +16,11 @@ export async function claim(db: Database, stream: string, owner: string, lastEpo
   return now !== undefined && Number(now.epoch) === epoch && now.owner === owner ? epoch : null;
 }
 
-export type Plan = { readonly take: readonly { stream: string; lastEpoch: number; sealedThrough: number }[] };
+export type Plan = {
+  readonly take: readonly { stream: string; lastEpoch: number; sealedThrough: number }[];
+  /** Whether this worker, of all that live, does what is to be done once for all streams. */
+  readonly sweeps: boolean;
+};
 
 /**
  * Which streams a worker should take now. Each of n living workers holds its share, rounded up at the most; streams
@@ -53,6 +54,7 @@ export async function planned(
   const largest = [...counts.values()].sort((a, b) => b.length - a.length)[0] ?? [];
   if (wanted.length === 0 && largest.length >= held.size + 2) wanted.push(...largest.slice(0, 1));
   return {
+    sweeps: [...living].sort()[0] === owner,
     take: wanted.map((stream) => {
       const holder = byStream.get(stream);
       return { stream, lastEpoch: Number(holder?.epoch ?? 0), sealedThrough: Number(holder?.sealed_through ?? -1) };

@@ -2,18 +2,18 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Database } from '#clickhouse/client.ts';
 import { streamStates } from '#clickhouse/tables.ts';
-import { messageOf } from '#common/environment.ts';
-import type { Logger } from '#common/log.ts';
+import { messageOf } from '#common/error.ts';
 import type { Hub } from './hub.ts';
 import type { IngestMetrics } from './metrics.ts';
+import type { Notify } from './notice.ts';
 import { claim, planned } from './ownership.ts';
 import { sweepOrphans } from './seal.ts';
-import { PartitionWorker, type End } from './worker.ts';
+import { PartitionWorker, type End, type WorkerState } from './worker.ts';
 
 export type PartitionsOptions = {
   readonly db: Database;
   readonly hub: Hub;
-  readonly log: Logger;
+  readonly notify: Notify;
   readonly metrics: IngestMetrics;
   /** Unique among workers, and the same after a restart of this one. */
   readonly ownerName: string;
@@ -34,12 +34,13 @@ export class Partitions {
   readonly #workers = new Map<string, PartitionWorker>();
   readonly #epochs = new Map<string, number>();
   /** Streams that a person must look at; not read again by this process. */
-  readonly #refused = new Set<string>();
+  readonly #refused = new Map<string, WorkerState>();
   readonly #skippedAt = new Map<string, number>();
   readonly #running = new Set<Promise<void>>();
   readonly #stop = new AbortController();
   #sweptThrough: string | null = null;
-  #sweptAt = 0;
+  #sweptAt = Number.NEGATIVE_INFINITY;
+  #sweeping: Promise<void> | null = null;
 
   constructor(options: PartitionsOptions) {
     this.#options = options;
@@ -53,10 +54,7 @@ export class Partitions {
       try {
         await this.#round();
       } catch (error) {
-        this.#options.log.warn(
-          { event: 'round_failed', error: messageOf(error) },
-          'hub or database did not answer; the round is tried again',
-        );
+        this.#options.notify('round_failed', '', { error: messageOf(error) });
       }
       await delay(roundMs, undefined, { signal: this.#stop.signal }).catch(() => {});
     }
@@ -67,6 +65,7 @@ export class Partitions {
     const streams = [...this.#workers.values()];
     await Promise.all(streams.map(async (worker) => worker.stop()));
     await Promise.all(this.#running);
+    await this.#sweeping;
     await this.#report('left').catch(() => {});
   }
 
@@ -79,17 +78,20 @@ export class Partitions {
     for (const { stream, lastEpoch, sealedThrough } of plan.take) {
       if (this.#stop.signal.aborted) return;
       const epoch = await claim(db, stream, this.#owner, lastEpoch);
-      if (epoch !== null) this.#start(stream, String(partitions.get(stream)), epoch, sealedThrough);
+      // Who closed meanwhile has stopped its workers already, and would not hear of another one.
+      if (epoch !== null && !this.#stop.signal.aborted)
+        this.#start(stream, String(partitions.get(stream)), epoch, sealedThrough);
     }
     await this.#refreshHeld(partitions);
-    await this.#sweep(streams[0]);
+    // Not awaited: a sweep over much may take longer than the lease, and the beat must not wait for it.
+    if (plan.sweeps) this.#sweeping ??= this.#sweep().finally(() => (this.#sweeping = null));
   }
 
   #start(stream: string, partition: string, epoch: number, sealedThrough: number): void {
     const { ownerName: _ownerName, ...shared } = this.#options;
     const skippedBefore = this.#skippedAt.get(stream) ?? null;
     const worker = new PartitionWorker({ ...shared, partition, epoch, sealedThrough, skippedBefore });
-    this.#options.log.info({ event: 'claimed', stream, epoch }, 'reading a partition');
+    this.#options.notify('claimed', stream, { epoch });
     this.#workers.set(stream, worker);
     this.#epochs.set(stream, epoch);
     const running = worker.run().then((end) => this.#ended(stream, worker, end));
@@ -98,53 +100,46 @@ export class Partitions {
   }
 
   #ended(stream: string, worker: PartitionWorker, end: End): void {
-    this.#options.log.info({ event: 'released', stream, end }, 'a partition is no longer read');
+    this.#options.notify('released', stream, { end });
     if (worker.skippedAt !== null) this.#skippedAt.set(stream, worker.skippedAt);
-    if (end === 'recreated') this.#refused.add(stream);
+    if (end === 'recreated') this.#refused.set(stream, worker.state);
     // While closing, the last report still needs the positions.
     if (!this.#stop.signal.aborted) this.#workers.delete(stream);
   }
 
   async #refreshHeld(partitions: ReadonlyMap<string, string>): Promise<void> {
-    for (const [stream, worker] of this.#workers) {
-      const partition = partitions.get(stream);
-      if (partition !== undefined) worker.state.held = await this.#options.hub.held(partition);
-    }
+    await Promise.all(
+      [...this.#workers].map(async ([stream, worker]) => {
+        const partition = partitions.get(stream);
+        if (partition !== undefined) worker.held = await this.#options.hub.held(partition);
+      }),
+    );
   }
 
   /** One row per stream we read, and one for ourselves, so that a worker without a partition is counted too. */
   async #report(state: 'reading' | 'left'): Promise<void> {
     const rows: unknown[][] = [[`worker/${this.#owner}`, this.#owner, 0, state, -1, -1, 0, -1]];
-    for (const [stream, worker] of this.#workers) {
-      const { watermark, sealedThrough, held } = worker.state;
-      rows.push([
-        stream,
-        this.#owner,
-        this.#epochs.get(stream) ?? 0,
-        state === 'left' ? 'released' : state,
-        watermark,
-        sealedThrough,
-        held.beginning,
-        held.last,
-      ]);
-    }
-    for (const stream of this.#refused)
-      rows.push([stream, this.#owner, this.#epochs.get(stream) ?? 0, 'recreated', -1, -1, 0, -1]);
+    const add = (stream: string, own: string, { watermark, sealedThrough, held }: WorkerState): void => {
+      const epoch = this.#epochs.get(stream) ?? 0;
+      rows.push([stream, this.#owner, epoch, own, watermark, sealedThrough, held.beginning, held.last]);
+    };
+    for (const [stream, worker] of this.#workers) add(stream, state === 'left' ? 'released' : state, worker.state);
+    // With what was sealed: whoever reads the stream again would seal all of it anew.
+    for (const [stream, last] of this.#refused) add(stream, 'recreated', last);
     await this.#options.db.insert(streamStates, rows.map((row) => JSON.stringify(row)).join('\n'));
   }
 
-  /** The reader of the first partition shows the orphans for all. */
-  async #sweep(firstStream: string | undefined): Promise<void> {
-    if (firstStream === undefined || !this.#workers.has(firstStream) || performance.now() - this.#sweptAt < sweepMs)
-      return;
-    const swept = await sweepOrphans(this.#options.db, this.#sweptThrough);
-    this.#sweptThrough = swept.through;
-    this.#sweptAt = performance.now();
-    if (swept.shown > 0)
-      this.#options.log.warn(
-        { event: 'orphans', calls: swept.shown },
-        'calls without their gateway record are shown as unattributed',
-      );
+  /** One of all workers shows the orphans of all streams; if two do for a while, they write the same rows. */
+  async #sweep(): Promise<void> {
+    if (performance.now() - this.#sweptAt < sweepMs) return;
+    try {
+      const swept = await sweepOrphans(this.#options.db, this.#sweptThrough);
+      this.#sweptThrough = swept.through;
+      this.#sweptAt = performance.now();
+      if (swept.shown > 0) this.#options.notify('orphans', '', { calls: swept.shown });
+    } catch (error) {
+      this.#options.notify('sweep_failed', '', { error: messageOf(error) });
+    }
   }
 
   *#observations(): Iterable<{ stream: string; waiting: number; watermark: number }> {

@@ -1,6 +1,7 @@
 import { events } from '#clickhouse/tables.ts';
 import { decodeMessage, type Decoded } from './decode.ts';
 import { noFields, type Fields } from './event.ts';
+import type { Format } from './format.ts';
 import { hash64 } from './hash.ts';
 import type { Message } from './message.ts';
 import { wireInstant } from './reader.ts';
@@ -29,8 +30,11 @@ const columns = Object.keys(events.columns);
 const fieldNames = columns.slice(columns.indexOf('call_id'), columns.indexOf('unknown_fields')) as (keyof Fields)[];
 
 /** Decodes a message to its rows. Never throws on any bytes. */
-export function messageRows(message: Message): MessageRows {
-  return { message, rows: decodeMessage(message).map((decoded, record_index) => eventRow(decoded, record_index)) };
+export function messageRows(message: Message, declared: readonly Format[] = []): MessageRows {
+  return {
+    message,
+    rows: decodeMessage(message, declared).map((decoded, record_index) => eventRow(decoded, record_index)),
+  };
 }
 
 function eventRow({ event, rejectedText }: Decoded, record_index: number): EventRow {

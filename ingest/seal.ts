@@ -1,6 +1,6 @@
 import type { Database } from '#clickhouse/client.ts';
 import { calls, links } from '#clickhouse/tables.ts';
-import { clock, linked, orphans, sealed, statedLinks } from '#clickhouse/views.ts';
+import { clock, linked, orphans, sealed, statedLinks } from '#clickhouse/ledger.ts';
 import { present } from '#common/assert.ts';
 import { wireInstant } from './reader.ts';
 

@@ -1,16 +1,17 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Database } from '#clickhouse/client.ts';
 import { gaps } from '#clickhouse/tables.ts';
-import { messageOf } from '#common/environment.ts';
-import type { Logger } from '#common/log.ts';
+import { messageOf } from '#common/error.ts';
 import { audit } from './audit.ts';
-import { commit, cut, repeat, type CommitOptions, type Outcome } from './commit.ts';
+import { commit, cut, onRetryOf, repeat, type CommitOptions, type Outcome } from './commit.ts';
 import { hash64 } from './hash.ts';
 import type { Held, Hub, Reading } from './hub.ts';
 import type { Message } from './message.ts';
 import type { IngestMetrics } from './metrics.ts';
+import type { Notify } from './notice.ts';
 import { messageRows, type MessageRows } from './rows.ts';
-import { seal } from './seal.ts';
+import { Sealing } from './sealing.ts';
+import { traced } from './span.ts';
 
 /** Why a worker ended: `stolen` by a later owner, `stopped` by us, `recreated` is a hub whose positions mean other messages. */
 export type End = 'stolen' | 'stopped' | 'recreated' | 'failed';
@@ -18,7 +19,7 @@ export type End = 'stolen' | 'stopped' | 'recreated' | 'failed';
 export type WorkerOptions = {
   readonly db: Database;
   readonly hub: Hub;
-  readonly log: Logger;
+  readonly notify: Notify;
   readonly metrics: IngestMetrics;
   readonly partition: string;
   readonly epoch: number;
@@ -31,14 +32,8 @@ export type WorkerOptions = {
   readonly paceMs: number;
 };
 
-/**
- * The least time between two sealings of a partition. The database plans a sealing for 80 ms of processor time, however
- * few calls it has; without a pause ten messages a second keep two cores busy.
- */
-const sealPaceMs = 1_000;
-
 /** What a worker reports for its stream. */
-export type WorkerState = { watermark: number; sealedThrough: number; held: Held };
+export type WorkerState = { readonly watermark: number; readonly sealedThrough: number; readonly held: Held };
 
 /**
  * Reads one partition: cut, insert, verify, then and only then checkpoint and seal. The order is the guarantee: a crash
@@ -46,22 +41,31 @@ export type WorkerState = { watermark: number; sealedThrough: number; held: Held
  */
 export class PartitionWorker {
   readonly stream: string;
-  readonly state: WorkerState = { watermark: -1, sealedThrough: -1, held: { beginning: 0, last: -1 } };
+  /** What the hub holds, as it was last asked. */
+  held: Held = { beginning: 0, last: -1 };
   /** Where this reading met a gap, or null. */
   skippedAt: number | null = null;
   readonly #options: WorkerOptions;
   readonly #stop = new AbortController();
+  readonly #retrying: CommitOptions;
+  readonly #sealing: Sealing;
   #ended: ((end: End) => void) | null = null;
   #reading: Reading | null = null;
-  #sealing: Promise<void> | null = null;
+  #watermark = -1;
   #nextExpected = 0;
   #identity = '';
-  #lastInsertAt = 0;
-  #sealedAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: WorkerOptions) {
     this.#options = options;
     this.stream = options.hub.streamOf(options.partition);
+    const { db, metrics, notify, sealedThrough } = options;
+    this.#retrying = { db, signal: this.#stop.signal, onRetry: onRetryOf(notify, this.stream) };
+    this.#sealing = new Sealing({ ...this.#retrying, metrics, stream: this.stream, through: sealedThrough });
+  }
+
+  /** Before the audit has found the watermark it is -1, and what was sealed is as the last owner reported it. */
+  get state(): WorkerState {
+    return { watermark: this.#watermark, sealedThrough: this.#sealing.through, held: this.held };
   }
 
   /** Runs until the partition is lost or `stop` is called. */
@@ -69,61 +73,43 @@ export class PartitionWorker {
     const over = new Promise<End>((resolve) => (this.#ended = resolve));
     try {
       // Asked before anything is compared: what is received must be of this very hub.
-      this.#identity = await repeat(async () => this.#options.hub.identity(), this.#commitOptions());
-      const found = await audit({ ...this.#options, stream: this.stream, ...this.#commitOptions() });
-      if (found.kind === 'recreated') return 'recreated';
-      this.state.watermark = found.watermark;
-      this.state.held = found.held;
-      this.state.sealedThrough = Math.min(this.#options.sealedThrough, found.watermark);
+      this.#identity = await repeat('hub', async () => this.#options.hub.identity(), this.#retrying);
+      const found = await audit({ ...this.#options, stream: this.stream, ...this.#retrying });
+      this.#watermark = found.watermark;
+      this.held = found.held;
+      if (found.kind === 'recreated') {
+        this.#recreated();
+        return await over;
+      }
       this.#nextExpected = found.nextExpected;
-      await this.#sealBehind();
+      await this.#sealing.catchUp(found.watermark);
       this.#read(found.reread);
       return await over;
     } catch (error) {
       if (this.#stop.signal.aborted) return 'stopped';
-      this.#options.log.error(
-        { event: 'worker_failed', stream: this.stream, error: messageOf(error) },
-        'the partition is tried again',
-      );
+      this.#options.notify('worker_failed', this.stream, { error: messageOf(error) });
       return 'failed';
     } finally {
       this.#stop.abort();
       await this.#reading?.close().catch(() => {});
-      await this.#sealing;
+      await this.#sealing.ended();
     }
   }
 
   async stop(): Promise<void> {
     this.#end('stopped');
     this.#stop.abort();
-    await this.#sealing;
+    await this.#sealing.ended();
   }
 
   #end(end: End): void {
     this.#ended?.(end);
   }
 
-  #commitOptions(): CommitOptions {
-    const { db, log, metrics } = this.#options;
-    return {
-      db,
-      signal: this.#stop.signal,
-      onRetry: (error, tries) => {
-        metrics.retried(this.stream);
-        const level = error.message.startsWith('permanent') ? 'error' : 'warn';
-        log[level](
-          { event: 'database_retry', stream: this.stream, tries, error: error.message.slice(0, 500) },
-          'the database is tried again',
-        );
-      },
-    };
-  }
-
   /** Subscribes after the watermark. `reread` asks for the stored last message once more, to match it. */
   #read(reread: { readonly hash: string } | null): void {
-    const { hub, partition, epoch, messagesMax, log } = this.#options;
-    const after =
-      this.state.watermark < 0 ? null : { sequence_number: this.state.watermark, inclusive: reread !== null };
+    const { hub, partition, epoch, messagesMax, notify } = this.#options;
+    const after = this.#watermark < 0 ? null : { sequence_number: this.#watermark, inclusive: reread !== null };
     let match = reread;
     this.#reading = hub.read({
       partition,
@@ -134,7 +120,7 @@ export class PartitionWorker {
         try {
           if (!(await this.#isSameHub())) return;
           if (match !== null) {
-            if (!matches(messages[0], this.state.watermark, match.hash)) {
+            if (!matches(messages[0], this.#watermark, match.hash)) {
               this.#recreated();
               return;
             }
@@ -143,17 +129,13 @@ export class PartitionWorker {
           await this.#receive(messages);
         } catch (error) {
           // Aborted while waiting for the database: the messages are not in the table and will be read again.
-          if (!this.#stop.signal.aborted) {
-            log.error(
-              { event: 'worker_failed', stream: this.stream, error: messageOf(error) },
-              'the partition is tried again',
-            );
-            this.#end('failed');
-          }
+          if (this.#stop.signal.aborted) return;
+          notify('worker_failed', this.stream, { error: messageOf(error) });
+          this.#end('failed');
         }
       },
       onEnd: (reason, detail) => {
-        log.warn({ event: 'reading_ended', stream: this.stream, reason, detail }, 'the hub ended the reading');
+        notify('reading_ended', this.stream, { reason, detail });
         if (reason === 'invalid_position') this.#recreated();
         else this.#end(reason);
       },
@@ -166,88 +148,72 @@ export class PartitionWorker {
    * is still the one that was audited; otherwise the audit compares the stored messages with it again.
    */
   async #isSameHub(): Promise<boolean> {
-    const now = await repeat(async () => this.#options.hub.identity(), this.#commitOptions());
+    const now = await repeat('hub', async () => this.#options.hub.identity(), this.#retrying);
     if (now === this.#identity) return true;
-    const { log } = this.#options;
-    log.warn({ event: 'hub_changed', stream: this.stream }, 'the hub was created anew; reading starts again');
+    this.#options.notify('hub_changed', this.stream);
     this.#end('failed');
     return false;
   }
 
   #recreated(): void {
-    this.#options.log.error(
-      { event: 'hub_recreated', stream: this.stream, watermark: this.state.watermark },
-      'the hub holds another message at our watermark: it was recreated or failed over. Nothing more is read from this partition. ' +
-        'Remedy: when the old messages are known to be gone, set EVENT_HUB_GENERATION one higher',
-    );
+    this.#options.notify('hub_recreated', this.stream, { watermark: this.#watermark });
     this.#end('recreated');
   }
 
+  /**
+   * Stores what has come, and returns after the pace: meanwhile the hub's messages gather, and the next call has all of
+   * them. A pause before the insert would let each message wait for two.
+   */
   async #receive(messages: readonly Message[]): Promise<void> {
-    const { paceMs } = this.#options;
-    const fresh = messages.filter((message) => message.sequence_number > this.state.watermark);
-    const first = fresh[0];
-    if (first === undefined) return;
-    if (first.sequence_number > this.#nextExpected) {
-      await this.#skipped(first.sequence_number);
+    const { paceMs, messagesMax } = this.#options;
+    const began = performance.now();
+    const { next, gapBefore } = contiguous(messages, this.#nextExpected);
+    if (next.length > 0) await this.#store(next);
+    if (gapBefore !== null) {
+      await this.#skipped(gapBefore);
       return;
     }
-    const wait = this.#lastInsertAt + paceMs - performance.now();
-    if (wait > 0 && messages.length < this.#options.messagesMax)
-      await delay(wait, undefined, { signal: this.#stop.signal });
-    let rows = fresh.map((message) => messageRows(message));
-    while (rows.length > 0) {
-      const batch = cut(rows);
-      this.#lastInsertAt = performance.now();
-      const outcome = await commit(batch, this.state.watermark, this.#commitOptions());
-      this.#count(batch, outcome);
-      this.#advance(outcome.watermark);
-      rows = rows.filter(({ message }) => message.sequence_number > this.state.watermark);
-    }
+    const wait = began + paceMs - performance.now();
+    if (wait > 0 && messages.length < messagesMax) await delay(wait, undefined, { signal: this.#stop.signal });
+  }
+
+  async #store(messages: readonly Message[]): Promise<void> {
+    const { stream } = this;
+    await traced('store', { stream, messages: messages.length }, async (span) => {
+      let rest: readonly MessageRows[] = await traced('decode', { stream, messages: messages.length }, () =>
+        messages.map((message) => messageRows(message)),
+      );
+      span.setAttribute(
+        'rows',
+        rest.reduce((sum, { rows }) => sum + rows.length, 0),
+      );
+      while (rest.length > 0) {
+        const batch = cut(rest);
+        const outcome = await commit(batch, this.#watermark, this.#retrying);
+        this.#count(batch, outcome);
+        this.#advance(outcome.watermark, outcome.kind === 'stored' ? batch : null);
+        rest = rest.filter(({ message }) => message.sequence_number > this.#watermark);
+      }
+    });
   }
 
   #count(batch: readonly MessageRows[], outcome: Outcome): void {
-    const { log, metrics } = this.#options;
+    const { metrics, notify } = this.#options;
     const { stream } = this;
     if (outcome.kind === 'overtaken') {
-      metrics.overtaken(stream);
-      log.warn({ event: 'overtaken', stream, watermark: outcome.watermark }, 'another owner had stored this batch');
+      notify('overtaken', stream, { watermark: outcome.watermark });
       return;
     }
-    metrics.stored(stream, batch, outcome.burntTokens);
+    metrics.stored(stream, batch);
     if (outcome.burntTokens > 0)
-      log.warn(
-        { event: 'burnt_token', stream, watermark: outcome.watermark, tokens: outcome.burntTokens },
-        'an insert was acknowledged and left nothing, as after a crash of the database; it was repeated under a new token',
-      );
+      notify('burnt_token', stream, { watermark: outcome.watermark, tokens: outcome.burntTokens });
   }
 
-  #advance(watermark: number): void {
-    this.state.watermark = watermark;
-    this.state.held = { ...this.state.held, last: Math.max(this.state.held.last, watermark) };
+  #advance(watermark: number, batch: readonly MessageRows[] | null): void {
+    this.#watermark = watermark;
+    this.held = { ...this.held, last: Math.max(this.held.last, watermark) };
     this.#nextExpected = watermark + 1;
-    this.#sealing ??= this.#sealBehind().finally(() => (this.#sealing = null));
-  }
-
-  /** Seals until it has caught up; what is inserted meanwhile is sealed in one go after. */
-  async #sealBehind(): Promise<void> {
-    while (this.state.sealedThrough < this.state.watermark && !this.#stop.signal.aborted) {
-      try {
-        const wait = this.#sealedAt + sealPaceMs - performance.now();
-        if (wait > 0) await delay(wait, undefined, { signal: this.#stop.signal });
-        const through = this.state.watermark;
-        this.#sealedAt = performance.now();
-        await repeat(
-          async () => seal(this.#options.db, this.stream, this.state.sealedThrough, through),
-          this.#commitOptions(),
-        );
-        this.state.sealedThrough = through;
-        this.#options.metrics.sealed(this.stream, performance.now() - this.#sealedAt);
-      } catch {
-        // Stopped. What is not sealed yet will be, by whoever reads the stream next.
-        return;
-      }
-    }
+    this.#sealing.follow(watermark, batch);
   }
 
   /**
@@ -256,18 +222,32 @@ export class PartitionWorker {
    * that one message which never comes does not hold up all that follow.
    */
   async #skipped(first: number): Promise<void> {
-    const { log, db, skippedBefore } = this.#options;
+    const { db, notify, skippedBefore } = this.#options;
     this.skippedAt = this.#nextExpected;
-    log.error(
-      { event: 'sequence_gap', stream: this.stream, expected: this.#nextExpected, received: first },
-      'the hub left messages out; reading starts again from the watermark',
-    );
+    notify('sequence_gap', this.stream, { expected: this.#nextExpected, received: first });
     if (skippedBefore === this.#nextExpected) {
       const line = JSON.stringify([this.stream, this.#nextExpected, first - 1, 'not_delivered']);
-      await repeat(async () => db.insert(gaps, line), this.#commitOptions());
+      await repeat('database', async () => db.insert(gaps, line), this.#retrying);
     }
     this.#end('failed');
   }
+}
+
+/**
+ * The messages that follow each other from the expected one on, without those that came before; and the message before
+ * which others are missing, or null. What is stored after a gap would be a hole that only the next audit finds.
+ */
+export function contiguous(
+  messages: readonly Message[],
+  expected: number,
+): { readonly next: readonly Message[]; readonly gapBefore: number | null } {
+  const next: Message[] = [];
+  for (const message of messages) {
+    const wanted = expected + next.length;
+    if (message.sequence_number > wanted) return { next, gapBefore: message.sequence_number };
+    if (message.sequence_number === wanted) next.push(message);
+  }
+  return { next, gapBefore: null };
 }
 
 function matches(message: Message | undefined, watermark: number, hash: string): boolean {

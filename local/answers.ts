@@ -101,7 +101,7 @@ export function ready(stack: Stack): string {
     instant(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() + offset, 1)).replace('.000', '');
   return `
 Who spent what this month:
-  curl -H 'Authorization: Bearer ${stack.key}' '${stack.apiUrl}/v1/spend?group_by=tenant_id&from=${month(0)}&to=${month(1)}'
+  curl -H 'Authorization: Bearer ${stack.key.replaceAll("'", String.raw`'\''`)}' '${stack.apiUrl}/v1/spend?group_by=tenant_id&from=${month(0)}&to=${month(1)}'
 
 API and pages   ${stack.apiUrl}/   (reference: ${stack.apiUrl}/docs)
 ClickHouse      ${stack.databaseUrl}   (user default, password in ${stack.dataDirectory}/clickhouse-password)

@@ -2,8 +2,8 @@ import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Running } from '#common/lifecycle.ts';
 import { countedCalls, ready, settled, summary } from './answers.ts';
-import { replayTrace } from './producer.ts';
-import { startStack, type Stack } from './stack.ts';
+import type { Replay } from './producer.ts';
+import { startStack, type HubAddress, type Stack } from './stack.ts';
 
 export type DemonstrationOptions = {
   readonly dataDirectory: string;
@@ -17,15 +17,18 @@ export type DemonstrationOptions = {
 /** `npm start`: the stack, the trace through it, and what was counted. Stays up until closed. */
 export async function demonstrate(options: DemonstrationOptions): Promise<Running> {
   const progress = new Progress();
+  const stopping = new AbortController();
+  const dataDirectory = resolve(options.dataDirectory);
+  const hub = Promise.withResolvers<HubAddress>();
+  const sending = options.traffic === 'trace' ? new Sending(hub.promise, dataDirectory, options.seed, stopping) : null;
   const stack = await startStack({
     ...options,
-    dataDirectory: resolve(options.dataDirectory),
+    dataDirectory,
+    onHub: hub.resolve,
     onStep: (step) => progress.show(step),
     onRestart: (name, reason) => progress.say(`${name} ended (${reason}) and is started again`),
   });
-  const stopping = new AbortController();
-  const shown =
-    options.traffic === 'trace' ? replay(stack, options.seed, progress, stopping.signal) : Promise.resolve();
+  const shown = sending === null ? Promise.resolve() : show(stack, sending, progress, stopping.signal);
   const closed = Promise.withResolvers<void>();
   shown.then(
     () => stopping.signal.aborted || progress.say(ready(stack)),
@@ -43,17 +46,36 @@ export async function demonstrate(options: DemonstrationOptions): Promise<Runnin
   };
 }
 
-/** Sends the trace, and shows how the answers grow until all of it is counted. */
-async function replay(stack: Stack, seed: number, progress: Progress, signal: AbortSignal): Promise<void> {
-  const sending = { sent: 'sending', over: false };
-  const sent = replayTrace({
-    connectionString: stack.hubConnectionString,
-    hub: stack.hub,
-    planFile: join(stack.dataDirectory, 'traffic.json'),
-    seed,
-    signal,
-    onProgress: (done, of) => (sending.sent = `sent ${done} of ${of} messages`),
-  }).finally(() => (sending.over = true));
+/** The trace on its way to the hub, which begins as soon as the hub is up: it keeps what nobody reads yet. */
+class Sending {
+  readonly done: Promise<Replay>;
+  state = 'sending';
+  isOver = false;
+
+  constructor(hub: Promise<HubAddress>, dataDirectory: string, seed: number, stopping: AbortController) {
+    this.done = this.#send(hub, dataDirectory, seed, stopping.signal);
+    // Whoever shows the progress waits for it, but only once the stack has started.
+    this.done.catch(() => {});
+  }
+
+  async #send(hub: Promise<HubAddress>, dataDirectory: string, seed: number, signal: AbortSignal): Promise<Replay> {
+    try {
+      const { replayTrace } = await import('./producer.ts');
+      return await replayTrace({
+        ...(await hub),
+        planFile: join(dataDirectory, 'traffic.json'),
+        seed,
+        signal,
+        onProgress: (done, of) => (this.state = `sent ${done} of ${of} messages`),
+      });
+    } finally {
+      this.isOver = true;
+    }
+  }
+}
+
+/** Shows how the answers grow until all of the trace is counted. */
+async function show(stack: Stack, sending: Sending, progress: Progress, signal: AbortSignal): Promise<void> {
   let answered = false;
   // Asked also after all was sent: the last messages are still on their way then.
   while (!signal.aborted) {
@@ -62,11 +84,11 @@ async function replay(stack: Stack, seed: number, progress: Progress, signal: Ab
       answered = true;
       progress.say(`first answer after ${progress.seconds()} s`);
     }
-    progress.show(`${sending.sent}, counted ${calls} calls`);
-    if (sending.over && (await settled(stack))) break;
+    progress.show(`${sending.state}, counted ${calls} calls`);
+    if (sending.isOver && (await settled(stack))) break;
     await delay(400, undefined, { signal }).catch(() => {});
   }
-  const replayed = await sent;
+  const replayed = await sending.done;
   if (!signal.aborted) progress.say(await summary(stack, replayed, progress.seconds()));
 }
 

@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { messageOf } from '#common/environment.ts';
+import { messageOf } from '#common/error.ts';
 
 /** A native connection: its settings, parameters and unread output are its own, the data is the process's. */
 export type Connection = { readonly connection: unique symbol };

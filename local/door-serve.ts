@@ -2,7 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { statfs } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Writable } from 'node:stream';
-import { messageOf } from '#common/environment.ts';
+import { messageOf } from '#common/error.ts';
 import type { Catalogue } from './door-catalogue.ts';
 import { DoorError, failureText, type Failure } from './door-error.ts';
 import { streamsRows } from './door-header.ts';

@@ -32,9 +32,6 @@ export type Door = {
   readonly close: () => Promise<void>;
 };
 
-/** What UV_THREADPOOL_SIZE must be in the environment of a process that opens a door: its queries run there. */
-export const engineThreads = 24;
-
 const placesForWrites = 2;
 const closeWithinMs = 30_000;
 /** A server keeps an idle connection for 10 seconds; clients are made for that. */

@@ -4,7 +4,7 @@ import { present } from '#common/assert.ts';
 import { MESSAGE_BYTES_MAX, STAMP_BYTES_MAX } from './hub-message.ts';
 import { parseRecord, RECORD_HEAD_BYTES, type Mark, type StoredRecord } from './hub-record.ts';
 
-export const RECORD_BYTES_MAX = RECORD_HEAD_BYTES + MESSAGE_BYTES_MAX + STAMP_BYTES_MAX;
+const RECORD_BYTES_MAX = RECORD_HEAD_BYTES + MESSAGE_BYTES_MAX + STAMP_BYTES_MAX;
 const SCAN_BYTES = 2 * RECORD_BYTES_MAX;
 /** One place is kept in memory for this many bytes on disk; the rest is found by reading on from there. */
 const MARK_EVERY_BYTES = 65_536;

@@ -1,16 +1,14 @@
+import { once } from 'node:events';
 import { parseArgs } from 'node:util';
-import { ConfigurationError } from '#common/environment.ts';
+import { ConfigurationError } from '#common/error.ts';
 import { runUntilSignal, type Running } from '#common/lifecycle.ts';
 import { createLog } from '#common/log.ts';
-import { demonstrate } from './demonstration.ts';
-import { openDoor } from './door.ts';
-import { startHub } from './hub.ts';
 
 const usage = `npm start -- [--port N] [--hub-port N] [--data DIR] [--key KEY] [--seed N] [--traffic trace|none]
   --port     of the API (default 8080; 0 for any free port)
   --hub-port of the local Event Hub (default any free port)
   --data     where everything is kept (default .gatemeter)
-  --key      the API key to accept (default: made once, kept in DIR/api-key)
+  --key      the API key to accept, at least 16 characters (default: made once, kept in DIR/api-key)
   --seed     of the modelled part of the traffic (default 1)
   --traffic  trace: replay an hour of real requests; none: wait for yours (default trace)`;
 
@@ -44,7 +42,10 @@ function flags(): {
     };
     const traffic = values.traffic ?? 'trace';
     if (traffic !== 'trace' && traffic !== 'none') throw new Error(`--traffic ${traffic} is neither trace nor none`);
-    if (values.key !== undefined && values.key.length < 16) throw new Error('--key is shorter than 16 characters');
+    // As it goes into a header: printable, and without a space.
+    if (values.key !== undefined && !/^[\x21-\x7e]{16,256}$/.test(values.key))
+      throw new Error('--key is not 16 to 256 printable ASCII characters without spaces');
+    if (positionals.length > 1) throw new Error(`${positionals.slice(1).join(' ')} is not understood`);
     return {
       role: positionals[0] ?? 'stack',
       port: number('port', 65_535),
@@ -59,24 +60,55 @@ function flags(): {
   }
 }
 
+// Each role loads its own code only: four processes start at once, and on a small machine each of them waits for it.
+
 /** The embedded ClickHouse behind its HTTP door, in a process of its own: `chdb` allows one data directory a process. */
 async function startEngine(dataDirectory: string, port: number): Promise<Running> {
+  const { openDoor } = await import('./door.ts');
   const password = process.env['GATEMETER_ENGINE_PASSWORD'] ?? '';
   const door = await openDoor({ dataDirectory, port, password });
   return { address: { port: door.port }, close: async () => door.close(), closed: new Promise(() => {}) };
 }
 
 async function startLocalHub(dataDirectory: string, port: number): Promise<Running> {
+  const { startHub } = await import('./hub.ts');
   const hub = await startHub({ dataDirectory, port, hub: 'gateway-logs', log: createLog('hub') });
   return { address: { port: hub.port }, close: async () => hub.close(), closed: new Promise(() => {}) };
 }
 
+/** Loaded while the database is still being prepared, started when the parent says that it is ready. */
+async function startIngest(): Promise<Running> {
+  const told = once(process, 'message');
+  const ingest = await import('../ingest/main.ts');
+  await told;
+  return ingest.start(ingest.configFrom(process.env));
+}
+
+async function startApi(): Promise<Running> {
+  const told = once(process, 'message');
+  const api = await import('../api/main.ts');
+  await told;
+  return api.start(api.configFrom(process.env));
+}
+
 async function start(): Promise<Running> {
   const { role, port, hubPort, data, key, seed, traffic } = flags();
-  if (role === 'engine') return startEngine(data, port ?? 0);
-  if (role === 'hub') return startLocalHub(data, port ?? 0);
-  if (role !== 'stack') throw new ConfigurationError(`${role} is no part of the stack\n\n${usage}`);
-  return demonstrate({ dataDirectory: data, port: port ?? 8080, hubPort, key, seed, traffic });
+  switch (role) {
+    case 'engine':
+      return startEngine(data, port ?? 0);
+    case 'hub':
+      return startLocalHub(data, port ?? 0);
+    case 'ingest':
+      return startIngest();
+    case 'api':
+      return startApi();
+    case 'stack': {
+      const { demonstrate } = await import('./demonstration.ts');
+      return demonstrate({ dataDirectory: data, port: port ?? 8080, hubPort, key, seed, traffic });
+    }
+    default:
+      throw new ConfigurationError(`${role} is no part of the stack\n\n${usage}`);
+  }
 }
 
 if (import.meta.main) await runUntilSignal(start);

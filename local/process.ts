@@ -7,11 +7,12 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 export type ProcessOptions = {
   readonly name: string;
-  /** A program's main.ts, relative to this folder. */
-  readonly program: string;
+  /** The role first. */
   readonly args: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
   readonly logDirectory: string;
+  /** The child loads its code at once, and starts when this is fulfilled and it is told so by a message. */
+  readonly after?: Promise<void> | undefined;
   /** Hears that the process ended by itself and is started again. */
   readonly onRestart: (name: string, reason: string) => void;
 };
@@ -27,7 +28,7 @@ export type KeptProcess = {
 const restartPauseMs = 500;
 const stopPatienceMs = 10_000;
 
-/** Starts a program as a child. Its log lines go to a file; a child whose first start fails rejects `started`. */
+/** Starts a role of `main.ts` as a child. Its log lines go to a file; a child whose first start fails rejects `started`. */
 export function keep(options: ProcessOptions): KeptProcess {
   const log = openSync(join(options.logDirectory, `${options.name}.log`), 'a');
   const first = Promise.withResolvers<number>();
@@ -37,12 +38,14 @@ export function keep(options: ProcessOptions): KeptProcess {
   let closing = false;
   let everStarted = false;
   const spawn = (): void => {
-    child = fork(fileURLToPath(new URL(options.program, import.meta.url)), [...options.args], {
+    child = fork(fileURLToPath(new URL('main.ts', import.meta.url)), [...options.args], {
       env: { ...options.environment },
       // Its own process group, so that Ctrl-C reaches the parent alone, which stops the children in order.
       detached: true,
       stdio: ['ignore', log, log, 'ipc'],
     });
+    const own = child;
+    void options.after?.then(() => own.connected && own.send({ kind: 'start' }));
     child.on('message', (message) => {
       everStarted = true;
       first.resolve((message as { port?: number }).port ?? 0);

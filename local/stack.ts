@@ -5,8 +5,7 @@ import { join } from 'node:path';
 import { openDatabase, type Database, type DatabaseConfig } from '#clickhouse/client.ts';
 import { apiKeys, attributions, tenants } from '#clickhouse/tables.ts';
 import { createLog } from '#common/log.ts';
-import { migrate } from '../migrations/main.ts';
-import { engineThreads } from './door.ts';
+import { engineThreads } from './engine-threads.ts';
 import { keep, type KeptProcess } from './process.ts';
 import { consumers } from './traffic.ts';
 
@@ -19,25 +18,27 @@ export type StackOptions = {
   /** The API key to accept; null for the one of an earlier start, or a new one. */
   readonly key: string | null;
   readonly onRestart: (name: string, reason: string) => void;
+  /** Hears where messages may be sent, as soon as they may. */
+  readonly onHub: (hub: HubAddress) => void;
   /** What the stack is doing, for a progress line. */
   readonly onStep: (step: string) => void;
 };
+
+export type HubAddress = { readonly connectionString: string; readonly hub: string };
 
 export type Stack = {
   readonly apiUrl: string;
   readonly key: string;
   readonly databaseUrl: string;
   readonly hubConnectionString: string;
-  readonly hub: string;
   readonly dataDirectory: string;
-  readonly ingestPid: () => number | undefined;
   readonly close: () => Promise<void>;
 };
 
 const hubName = 'gateway-logs';
 const databaseName = 'gatemeter';
 
-/** Starts engine, hub, ingest and API as processes of their own, in the order of their needs. */
+/** Starts engine, hub, ingest and API as processes of their own: all at once, and each waits for what it needs. */
 export async function startStack(options: StackOptions): Promise<Stack> {
   const logDirectory = join(options.dataDirectory, 'logs');
   await mkdir(logDirectory, { recursive: true });
@@ -45,8 +46,8 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   const close = async (): Promise<void> => {
     for (const process of started.toReversed()) await process.stop();
   };
-  const run: Run = (name, program, args, environment) => {
-    const process = keep({ name, program, args, environment, logDirectory, onRestart: options.onRestart });
+  const run: Run = (name, args, environment, after) => {
+    const process = keep({ name, args, environment, logDirectory, after, onRestart: options.onRestart });
     started.push(process);
     return process;
   };
@@ -58,7 +59,12 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   }
 }
 
-type Run = (name: string, program: string, args: readonly string[], environment: Record<string, string>) => KeptProcess;
+type Run = (
+  name: string,
+  args: readonly string[],
+  environment: Record<string, string>,
+  after?: Promise<void>,
+) => KeptProcess;
 
 async function startAll(options: StackOptions, run: Run): Promise<Omit<Stack, 'close'>> {
   const directory = options.dataDirectory;
@@ -68,28 +74,60 @@ async function startAll(options: StackOptions, run: Run): Promise<Omit<Stack, 'c
     engine: await freePort(),
     hub: options.hubPort || (await freePort()),
     api: options.port || (await freePort()),
+    intake: await freePort(),
   };
-
-  options.onStep('starting the embedded ClickHouse and the local Event Hub');
-  const engine = run(
-    'engine',
-    'main.ts',
-    ['engine', '--data', join(directory, 'clickhouse'), '--port', String(ports.engine)],
-    {
-      GATEMETER_ENGINE_PASSWORD: password,
-      UV_THREADPOOL_SIZE: String(engineThreads),
-    },
-  );
-  const hub = run('hub', 'main.ts', ['hub', '--data', join(directory, 'hub'), '--port', String(ports.hub)], {});
-  await Promise.all([engine.started, hub.started]);
-
-  options.onStep('migrating');
   const database: DatabaseConfig = {
     url: `http://127.0.0.1:${ports.engine}`,
     database: databaseName,
     user: 'default',
     password,
   };
+  const hubConnectionString = `Endpoint=sb://127.0.0.1:${ports.hub};SharedAccessKeyName=local;SharedAccessKey=local;UseDevelopmentEmulator=true;EntityPath=${hubName}`;
+  const clickhouse = { CLICKHOUSE_URL: database.url, CLICKHOUSE_DATABASE: databaseName, CLICKHOUSE_PASSWORD: password };
+
+  options.onStep('starting the embedded ClickHouse and the local Event Hub');
+  const engine = run('engine', ['engine', '--data', join(directory, 'clickhouse'), '--port', String(ports.engine)], {
+    GATEMETER_ENGINE_PASSWORD: password,
+    UV_THREADPOOL_SIZE: String(engineThreads),
+  });
+  const hub = run('hub', ['hub', '--data', join(directory, 'hub'), '--port', String(ports.hub)], {});
+  // Loading their code takes these two as long as the database takes to be ready for them.
+  const prepared = Promise.withResolvers<void>();
+  const hubVariables = {
+    EVENT_HUB_CONNECTION_STRING: hubConnectionString,
+    EVENT_HUB_NAME: hubName,
+    INGEST_OWNER: 'local',
+    INGEST_INTAKE_PORT: String(ports.intake),
+  };
+  const ingest = run('ingest', ['ingest'], { ...clickhouse, ...hubVariables }, prepared.promise);
+  const api = run(
+    'api',
+    ['api'],
+    { ...clickhouse, PORT: String(ports.api), INTAKE_URL: `http://127.0.0.1:${ports.intake}` },
+    prepared.promise,
+  );
+
+  // The hub keeps what is sent before anybody reads it.
+  const hubIsUp = hub.started.then(() => options.onHub({ connectionString: hubConnectionString, hub: hubName }));
+  // Its failure is met below; until then nobody waits for it.
+  hubIsUp.catch(() => {});
+  await engine.started;
+  options.onStep('migrating');
+  await prepare(database, key);
+  prepared.resolve();
+  options.onStep('starting ingest and API');
+  await Promise.all([hubIsUp, ingest.started, api.started]);
+  return {
+    apiUrl: `http://127.0.0.1:${ports.api}`,
+    key,
+    databaseUrl: database.url,
+    hubConnectionString,
+    dataDirectory: directory,
+  };
+}
+
+async function prepare(database: DatabaseConfig, key: string): Promise<void> {
+  const { migrate } = await import('../migrations/main.ts');
   await migrate({ database, enginePrefix: '', log: createLog('migrations', 'warn') });
   const db = openDatabase(database, 'local');
   try {
@@ -97,27 +135,6 @@ async function startAll(options: StackOptions, run: Run): Promise<Omit<Stack, 'c
   } finally {
     await db.close();
   }
-
-  options.onStep('starting ingest and API');
-  const clickhouse = { CLICKHOUSE_URL: database.url, CLICKHOUSE_DATABASE: databaseName, CLICKHOUSE_PASSWORD: password };
-  const hubConnectionString = `Endpoint=sb://127.0.0.1:${ports.hub};SharedAccessKeyName=local;SharedAccessKey=local;UseDevelopmentEmulator=true;EntityPath=${hubName}`;
-  const ingest = run('ingest', '../ingest/main.ts', [], {
-    ...clickhouse,
-    EVENT_HUB_CONNECTION_STRING: hubConnectionString,
-    EVENT_HUB_NAME: hubName,
-    INGEST_OWNER: 'local',
-  });
-  const api = run('api', '../api/main.ts', [], { ...clickhouse, PORT: String(ports.api) });
-  await Promise.all([ingest.started, api.started]);
-  return {
-    apiUrl: `http://127.0.0.1:${ports.api}`,
-    key,
-    databaseUrl: database.url,
-    hubConnectionString,
-    hub: hubName,
-    dataDirectory: directory,
-    ingestPid: ingest.pid,
-  };
 }
 
 /** A secret that survives restarts: the given one, the one in the file, or a new one. */

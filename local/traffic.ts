@@ -176,7 +176,7 @@ function llmRecord(call: Call): Record<string, unknown> {
   };
 }
 
-/** As docs/apim/gatemeter-call.fragment.xml writes it. */
+/** As docs/apim/gatemeter-call.fragment.xml writes it, which sees the beginning of a streamed answer and not its end. */
 function policyEvent(call: Call): Record<string, unknown> {
   return {
     schema: 'gatemeter.call.v1',
@@ -189,11 +189,11 @@ function policyEvent(call: Call): Record<string, unknown> {
     subscriptionId: call.consumer.consumer_id,
     productId: call.consumer.product_id,
     status: 200,
-    elapsedMs: call.duration_ms,
     stream: call.streamed,
     ...(call.streamed
       ? {}
       : {
+          elapsedMs: call.duration_ms,
           responseId: call.responseId,
           responseModel: model,
           usage: {

@@ -4,6 +4,7 @@
 -- from any worker. The version is the number of records known, which only grows.
 -- Why this key: a tenant is a set of consumers, so its questions prune; the version does not move a row, and where a
 -- late record changes consumer or time, the old key is withdrawn in the same insert (is_deleted).
+-- Why synced: what a stream reports as sealed must not be lost with the power, because nobody seals it again.
 -- Why daily partitions: finished days merge to one part, where FINAL costs nothing; retention drops whole parts.
 CREATE TABLE IF NOT EXISTS calls
 (
@@ -74,7 +75,8 @@ CREATE TABLE IF NOT EXISTS calls
 ENGINE = ${R}ReplacingMergeTree(version, is_deleted)
 PARTITION BY toDate(started_at)
 ORDER BY (consumer_id, started_at, call_id)
-SETTINGS min_age_to_force_merge_seconds = 3600, min_age_to_force_merge_on_partition_only = 1;
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1,
+         min_age_to_force_merge_seconds = 3600, min_age_to_force_merge_on_partition_only = 1;
 -- Ids that mean the same call: a gateway in front of a gateway, a back end behind one. Each pair stands in both
 -- directions. Derived from `events.linked_ids` before the calls of a range are sealed, so that of two workers that
 -- store the two halves at once the later one sees both.
@@ -84,4 +86,5 @@ CREATE TABLE IF NOT EXISTS links
     linked_id  String CODEC(ZSTD(1))
 )
 ENGINE = ${R}ReplacingMergeTree
-ORDER BY (id, linked_id);
+ORDER BY (id, linked_id)
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;

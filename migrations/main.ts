@@ -8,7 +8,7 @@ import {
   type Database,
   type DatabaseConfig,
 } from '#clickhouse/client.ts';
-import { differences } from '#clickhouse/contract.ts';
+import { prove } from '#clickhouse/contract.ts';
 import { assert } from '#common/assert.ts';
 import { readEnvironment } from '#common/environment.ts';
 import { type Running, runUntilSignal } from '#common/lifecycle.ts';
@@ -46,7 +46,7 @@ export async function migrate(config: Config): Promise<void> {
     }
     const loaded = await loadListPrices(db);
     if (loaded > 0) config.log.info({ event: 'prices_loaded', rows: loaded }, 'list prices loaded');
-    const wrong = await differences(db);
+    const wrong = await prove(db);
     assert(wrong.length === 0, `the database differs from its declarations:\n${wrong.join('\n')}`);
   } finally {
     await db.close();

@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import type { Database } from '#clickhouse/client.ts';
 import { prices } from '#clickhouse/tables.ts';
-import { priceSources } from '#clickhouse/views.ts';
+import { priceSources } from '#clickhouse/ledger.ts';
 import { assert, present } from '#common/assert.ts';
 
 const row = z.object({

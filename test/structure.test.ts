@@ -60,7 +60,10 @@ test('direction holds: # goes down, ./ stays, ../ is for inner folders, and only
 test('each package has one door, so that its quirks are known in one place', () => {
   const doors: readonly (readonly [name: RegExp, door: RegExp])[] = [
     [/^@azure\/event-hubs$/, /^(ingest\/hub|local\/producer)\.ts$/],
-    [/^@azure\//, /^(ingest\/hub|local\/producer)\.ts$/],
+    [/^@azure\/(eventhubs-checkpointstore-blob|storage-blob)$/, /^ingest\/hub\.ts$/],
+    [/^@azure\/identity$/, /^ingest\/credential\.ts$/],
+    [/^@azure\/monitor-query-logs$/, /^ingest\/log_analytics\.ts$/],
+    [/^@azure\/monitor-query-metrics$/, /^ingest\/metrics_api\.ts$/],
     [/^@clickhouse\/client$/, /^clickhouse\//],
     [/^(chdb|rhea)$/, /^local\//],
     [/^(hono|@hono\/)/, /^(api\/|ingest\/intake\.ts$)/],

@@ -21,7 +21,7 @@ function hashes(element: RegExp): string {
     .join(' ');
 }
 
-/** What this is, and with a key what each tenant spends. */
+/** What this is, with a key what each tenant spends, and the questions one can ask. */
 export function landingRoute(app: App): void {
   app.get('/', (c) =>
     c.body(page, 200, { 'Content-Type': 'text/html; charset=utf-8', 'Content-Security-Policy': policy }),

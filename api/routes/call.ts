@@ -1,6 +1,6 @@
 import { z } from '@hono/zod-openapi';
 import type { Row } from '#clickhouse/view.ts';
-import { attributedCalls, callRecords } from '#clickhouse/views.ts';
+import { attributedCalls, callKeys, callRecords } from '#clickhouse/views.ts';
 import { completeness, rowSchema } from '../answer.ts';
 import { ProblemError } from '../problem.ts';
 import { type App, register } from '../route.ts';
@@ -25,47 +25,40 @@ export function callRoute(app: App, setting: Setting): void {
     params: {
       call_id: z
         .string()
-        .describe('gateway/correlation-id, with the slash as %2F')
-        .openapi({ example: 'apim-prod/8d7c1f2e' }),
+        .describe(
+          'Any id that a log has of the call: the correlation id where it is a UUID, else gateway/id with the slash as %2F',
+        )
+        .openapi({ example: '8d7c1f2e-5d3b-4f0e-9c43-6a1f5a9b2c11' }),
     },
     ok: { description: 'The call', content: { 'application/json': { schema: z.object({ data: call, meta }) } } },
   } as const;
   register(app, route, async (c, given, { call_id: id }) => {
     const complete = await completeness(setting.db);
-    const records = await setting.db.read(
-      callRecords,
-      { call_id: id },
-      { orderBy: ['stream', 'sequence_number', 'record_index'].map(ascending) },
-    );
-    const found = await callOf(setting, id, records, given, c.get('principal').visibleTenants);
+    const found = await callOf(setting, id, given, c.get('principal').visibleTenants);
     if (found === undefined)
       throw new ProblemError('not_found', 'there is no such call, or it is not visible to this key');
+    const order = (['stream', 'sequence_number', 'record_index'] as const).map((column) => ({
+      column,
+      descending: false,
+    }));
+    const records = await setting.db.read(callRecords, { call_ids: found.call_ids }, { orderBy: order });
     return c.json({ data: { ...found, records }, meta: { complete_through: complete.bySource } });
   });
 }
 
-function ascending(column: string): { column: keyof typeof callRecords.columns; descending: boolean } {
-  return { column: column as keyof typeof callRecords.columns, descending: false };
-}
-
-/**
- * A call's key is its consumer and start, and both come from one of its records: so the sealed call is found by asking
- * for each millisecond that a record names, with the consumers that they name, instead of reading days.
- */
+/** The call under any of its ids, looked for at the few places where it may stand instead of in days of calls. */
 async function callOf(
   setting: Setting,
   id: string,
-  records: readonly Row<typeof callRecords.columns>[],
   given: { as_known_at?: Date | undefined },
   visible: readonly string[],
 ): Promise<Row<typeof columns> | undefined> {
-  const instants = [...new Set(records.map((record) => Date.parse(record.started_at ?? record.enqueued_at)))];
-  const consumers = [...new Set(['', ...records.map((record) => record.consumer_id)])];
-  for (const instant of instants) {
+  for (const { consumer_id, started_at } of await setting.db.read(callKeys, { call_id: id })) {
+    const instant = Date.parse(started_at);
     const window = { from: new Date(instant), to: new Date(instant + 1) };
-    const args = callArguments({ ...given, consumer_id: consumers }, window, visible);
+    const args = callArguments({ ...given, consumer_id: [consumer_id] }, window, visible);
     const rows = await setting.db.read(attributedCalls, args, { columns: names });
-    const found = rows.find((row) => row.call_id === id);
+    const found = rows.find((row) => row.call_ids.includes(id));
     if (found !== undefined) return found;
   }
   return undefined;

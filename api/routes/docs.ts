@@ -47,6 +47,10 @@ export function docsRoutes(app: App, version: string): void {
       license: { name: 'Apache-2.0', url: 'https://www.apache.org/licenses/LICENSE-2.0' },
     },
     servers: [{ url: '/' }],
+    tags: [
+      { name: 'Questions', description: 'With a key. Authorize takes it once for all of them.' },
+      { name: 'Operation', description: 'Without a key: for orchestrators and Prometheus.' },
+    ],
   });
   app.openAPIRegistry.registerComponent('securitySchemes', 'key', {
     type: 'http',

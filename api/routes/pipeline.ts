@@ -1,10 +1,12 @@
 import { z } from '@hono/zod-openapi';
-import { pipeline, recordCounts } from '#clickhouse/views.ts';
+import { duplicates, losses, pipeline, recordCounts } from '#clickhouse/views.ts';
 import { completeness, rowSchema } from '../answer.ts';
 import { exported, type Format, formatOf } from '../export.ts';
 import { type App, type AskedContext, listResponse, register } from '../route.ts';
 import type { Setting } from '../setting.ts';
-import { format } from '../window.ts';
+import { argument, format } from '../window.ts';
+
+const dayMs = 86_400_000;
 
 const count = z.string().openapi({ format: 'uint64', example: '1250' });
 
@@ -12,7 +14,13 @@ const meta = z.object({
   complete_through: z.record(z.string(), z.iso.datetime()),
   received: count.describe('Messages of all streams'),
   records: count.describe('Records in them'),
+  duplicates: count.describe(
+    'Of the records of calls, those that were repeated deliveries of a record already there; they change no call',
+  ),
   balanced: z.boolean().describe('Every stream balances: nothing is missing and every record has become something'),
+  losses: z
+    .array(rowSchema(losses.columns))
+    .describe('What is known to be missing of the last 24 hours, by what is lost and whose log lost it'),
   kinds: z.array(rowSchema(recordCounts.columns)).describe('What became of the records, by decoder, kind and reason'),
 });
 
@@ -45,9 +53,13 @@ async function answer(c: AskedContext, setting: Setting, wanted: Format): Promis
       completeThrough: complete.through,
     });
   }
-  const [streams, kinds] = await Promise.all([
+  const now = setting.now();
+  const lastDay = { from: argument(new Date(now.getTime() - dayMs)), to: argument(now) };
+  const [streams, kinds, repeated, lost] = await Promise.all([
     setting.db.read(pipeline, {}, { orderBy: order }),
     setting.db.read(recordCounts, {}, { orderBy: (['source', 'kind', 'reason'] as const).map(ascending) }),
+    setting.db.read(duplicates, {}, { columns: ['records'] }),
+    setting.db.read(losses, lastDay, { orderBy: (['loss', 'source'] as const).map(ascending) }),
   ]);
   c.header('Vary', 'Accept');
   return c.json({
@@ -56,7 +68,9 @@ async function answer(c: AskedContext, setting: Setting, wanted: Format): Promis
       complete_through: complete.bySource,
       received: total(streams.map((row) => row.received)),
       records: total(streams.map((row) => row.records)),
+      duplicates: total(repeated.map((row) => row.records)),
       balanced: streams.every((row) => row.balanced),
+      losses: lost,
       kinds,
     },
   });

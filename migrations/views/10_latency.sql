@@ -6,12 +6,14 @@ CREATE OR REPLACE VIEW latency AS
 SELECT
     bucket, tenant_id, consumer_id, product_id, api_id, operation_name, provider_name, response_model,
     deployment, backend, region, source, service_tier, user_id,
+    cache_status, attempts, model_version, routing_label, moderation_outcome, moderation_category, moderation_severity, throttled_by,
     metric, calls, quantiles[1] AS p50, quantiles[2] AS p90, quantiles[3] AS p95, quantiles[4] AS p99, slowest AS max
 FROM
 (
     SELECT
         bucket, tenant_id, consumer_id, product_id, api_id, operation_name, provider_name, response_model,
         deployment, backend, region, source, service_tier, user_id,
+    cache_status, attempts, model_version, routing_label, moderation_outcome, moderation_category, moderation_severity, throttled_by,
         measure.1 AS metric,
         count() AS calls,
         quantilesExactInclusive(0.5, 0.9, 0.95, 0.99)(assumeNotNull(measure.2)) AS quantiles,
@@ -26,6 +28,10 @@ FROM
         `deployment` = {deployment:Array(String)}, `backend` = {backend:Array(String)},
         `region` = {region:Array(String)}, `source` = {source:Array(String)},
         `service_tier` = {service_tier:Array(String)}, `user_id` = {user_id:Array(String)},
+    `cache_status` = {cache_status:Array(String)}, `attempts` = {attempts:Array(String)},
+    `model_version` = {model_version:Array(String)}, `routing_label` = {routing_label:Array(String)},
+    `moderation_outcome` = {moderation_outcome:Array(String)}, `moderation_category` = {moderation_category:Array(String)},
+    `moderation_severity` = {moderation_severity:Array(String)}, `throttled_by` = {throttled_by:Array(String)},
         `group_by` = {group_by:Array(String)}) AS c
     ARRAY JOIN arrayFilter(x -> isNotNull(x.2),
     [

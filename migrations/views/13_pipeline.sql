@@ -1,7 +1,7 @@
 -- Per stream: what was received, what became of it, and how far behind the hub it is.
 --
 -- The identity: received messages = last - first + 1 - lost, and records = calls + parts + dropped + rejected.
--- `balanced` says that both hold. A stream is complete through the time its owner last looked if nothing was waiting
+-- `way` is how its messages came in: from a hub, or by one of the ways that have streams of their own. `balanced` says that both hold. A stream is complete through the time its owner last looked if nothing was waiting
 -- then, else through its newest stored message.
 CREATE OR REPLACE VIEW pipeline AS
 WITH kinds AS
@@ -18,6 +18,7 @@ WITH kinds AS
 )
 SELECT
     p.stream AS stream,
+    if(splitByChar('/', toString(p.stream))[1] IN ('intake', 'import', 'backfill', 'poll', 'replay'), splitByChar('/', toString(p.stream))[1], 'hub') AS way,
     p.messages AS received,
     p.records AS records,
     k.call_records AS call_records,

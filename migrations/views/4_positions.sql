@@ -1,10 +1,13 @@
 -- Per stream, what `events` holds: the identity that must balance at any time. Read from the projection `streams`.
--- contiguous: messages = last - first + 1. `lost` is what the hub had dropped before it could be read.
+-- contiguous: messages = last - first + 1. `lost` is what the hub had dropped before it could be read, between the first
+-- and the last stored message: a gap before the first or after the last takes nothing away from what is stored, so only
+-- the part of a gap that lies between them counts, and where two gaps overlap, once.
 CREATE OR REPLACE VIEW positions AS
 SELECT
     e.stream AS stream, e.first AS first, e.last AS last, e.messages AS messages, e.records AS records,
-    toInt64(e.last - e.first + 1 - e.messages - ifNull(g.lost, 0)) AS missing,
-    toInt64(ifNull(g.lost, 0)) AS lost
+    toInt64(e.last - e.first + 1 - e.messages - lost) AS missing,
+    toInt64(ifNull(intervalLengthSumIf(greatest(g.first, e.first), least(g.last, e.last) + 1,
+                                       g.stream = e.stream AND g.last >= e.first AND g.first <= e.last), 0)) AS lost
 FROM
 (
     SELECT stream, min(sequence_number) AS first, max(sequence_number) AS last,
@@ -12,4 +15,5 @@ FROM
     FROM events
     GROUP BY stream
 ) AS e
-LEFT JOIN (SELECT stream, sum(last - first + 1) AS lost FROM gaps FINAL GROUP BY stream) AS g ON g.stream = e.stream;
+LEFT JOIN (SELECT stream, first, last FROM gaps FINAL) AS g ON g.stream = e.stream
+GROUP BY e.stream, e.first, e.last, e.messages, e.records;

@@ -39,6 +39,14 @@ FROM
       AND (empty({source:Array(String)}) OR has({source:Array(String)}, source))
       AND (empty({service_tier:Array(String)}) OR has({service_tier:Array(String)}, service_tier))
       AND (empty({user_id:Array(String)}) OR has({user_id:Array(String)}, user_id))
+      AND (empty({cache_status:Array(String)}) OR has({cache_status:Array(String)}, cache_status))
+      AND (empty({attempts:Array(String)}) OR has({attempts:Array(String)}, ifNull(toString(attempts), '')))
+      AND (empty({model_version:Array(String)}) OR has({model_version:Array(String)}, model_version))
+      AND (empty({routing_label:Array(String)}) OR has({routing_label:Array(String)}, routing_label))
+      AND (empty({moderation_outcome:Array(String)}) OR has({moderation_outcome:Array(String)}, moderation_outcome))
+      AND (empty({moderation_category:Array(String)}) OR has({moderation_category:Array(String)}, moderation_category))
+      AND (empty({moderation_severity:Array(String)}) OR has({moderation_severity:Array(String)}, moderation_severity))
+      AND (empty({throttled_by:Array(String)}) OR has({throttled_by:Array(String)}, throttled_by))
 ) AS c
 ASOF LEFT JOIN rules AS r ON c.consumer_id = r.consumer_id AND c.started_at >= r.valid_from
 WHERE (empty({tenant_id:Array(String)}) OR has({tenant_id:Array(String)}, tenant_id))

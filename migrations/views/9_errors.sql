@@ -3,6 +3,7 @@ CREATE OR REPLACE VIEW errors AS
 SELECT
     bucket, tenant_id, consumer_id, product_id, api_id, operation_name, provider_name, response_model,
     deployment, backend, region, source, service_tier, user_id,
+    cache_status, attempts, model_version, routing_label, moderation_outcome, moderation_category, moderation_severity, throttled_by,
     error_type,
     count() AS calls,
     countIf(status_code >= 200 AND status_code < 300) AS status_2xx,
@@ -24,5 +25,9 @@ FROM grouped_calls(
     `deployment` = {deployment:Array(String)}, `backend` = {backend:Array(String)},
     `region` = {region:Array(String)}, `source` = {source:Array(String)},
     `service_tier` = {service_tier:Array(String)}, `user_id` = {user_id:Array(String)},
+    `cache_status` = {cache_status:Array(String)}, `attempts` = {attempts:Array(String)},
+    `model_version` = {model_version:Array(String)}, `routing_label` = {routing_label:Array(String)},
+    `moderation_outcome` = {moderation_outcome:Array(String)}, `moderation_category` = {moderation_category:Array(String)},
+    `moderation_severity` = {moderation_severity:Array(String)}, `throttled_by` = {throttled_by:Array(String)},
     `group_by` = {group_by:Array(String)}) AS c
 GROUP BY ALL;

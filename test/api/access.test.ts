@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { App } from '../../api/route.ts';
 import { apiKeys } from '#clickhouse/tables.ts';
-import { hashOf } from '../../api/auth.ts';
+import { hashOf, keyring } from '../../api/auth.ts';
+import { reader } from '../../api/reader.ts';
 import { ask, at, type CallRecord, type Ledger, openLedger } from './ledger.ts';
 
 const start = Date.UTC(2026, 5, 1);
@@ -55,11 +56,11 @@ async function revoke(key: string, role: string): Promise<void> {
   await ledger.db.insert(apiKeys, JSON.stringify([hashOf(key), role, role, [], null, true]));
 }
 
-/** Every route behind a key, from the document, so that a new one cannot be forgotten here. */
+/** Every question behind a key, from the document, so that a new one cannot be forgotten here. */
 async function v1Routes(): Promise<string[]> {
   const response = await app.request('/openapi.json');
-  const { paths } = (await response.json()) as { paths: Record<string, unknown> };
-  const found = Object.keys(paths).filter((path) => path.startsWith('/v1/'));
+  const { paths } = (await response.json()) as { paths: Record<string, object> };
+  const found = Object.keys(paths).filter((path) => path.startsWith('/v1/') && 'get' in (paths[path] ?? {}));
   expect(found.length).toBeGreaterThanOrEqual(7);
   return found.map((path) => path.replace('{call_id}', 'gw%2Fours'));
 }
@@ -103,6 +104,21 @@ describe('without a valid key no route answers', () => {
     expect((await get('/v1/nothing', keys.admin)).status).toBe(404);
   });
 
+  test('a key that a person chose works with any printable character, and one that cannot be a key costs no question', async () => {
+    const chosen = 'correct-horse!/+=~"battery';
+    await ledger.db.insert(apiKeys, JSON.stringify([hashOf(chosen), 'chosen', 'admin', [], null, false]));
+    expect((await get('/v1/pipeline', chosen)).status).toBe(200);
+    let questions = 0;
+    const { read, stream } = reader(ledger.db);
+    const counted = { read: ((...asked) => (questions++, read(...asked))) as typeof read, stream };
+    const keys = keyring(counted, () => clock);
+    for (const none of ['', 'fifteen-letters', 'with a space in it', 'tab\tin-the-middle-of-it', 'x'.repeat(257)])
+      expect(await keys(none)).toBeNull();
+    expect(questions).toBe(0);
+    expect(await keys('x'.repeat(256))).toBeNull();
+    expect(questions).toBe(1);
+  });
+
   test('a key in the query string is refused: it would end in logs', async () => {
     expect((await get(`/v1/usage?key=${keys.admin}`, null)).status).toBe(401);
   });
@@ -134,15 +150,16 @@ describe('a role sees what it may and no more', () => {
     '/v1/calls': ['viewer', 'on_call', 'admin'],
     '/v1/calls/gw%2Fours': ['viewer', 'on_call', 'admin'],
     '/v1/pipeline': ['on_call', 'admin'],
+    '/v1/rejected': ['on_call', 'admin'],
   };
 
   test('each route answers its roles with 200 and every other with 403; intake may ask nothing', async () => {
     expect(Object.keys(allowed).sort()).toEqual([...routes].sort());
+    const roles = ['viewer', 'finance', 'on_call', 'admin', 'intake'] as const;
     for (const route of routes) {
-      for (const role of ['viewer', 'finance', 'on_call', 'admin', 'intake'] as const) {
-        const { status } = await get(route, keys[role]);
-        expect([route, role, status]).toEqual([route, role, allowed[route]?.includes(role) === true ? 200 : 403]);
-      }
+      const statuses = await Promise.all(roles.map(async (role) => (await get(route, keys[role])).status));
+      const wanted = roles.map((role) => (allowed[route]?.includes(role) === true ? 200 : 403));
+      expect([route, ...statuses]).toEqual([route, ...wanted]);
     }
   });
 
@@ -153,11 +170,12 @@ describe('a role sees what it may and no more', () => {
       for (const filter of filters) {
         const grouping = route === '/v1/calls' ? '' : '&group_by=tenant_id,consumer_id';
         const path = `${route}?${window}${grouping}${filter}`;
-        expect(JSON.stringify((await ask(app, keys.viewer, path)).data)).not.toContain('theirs');
-        const csv = await get(`${path}&format=csv`, keys.viewer);
+        const [json, csv] = await Promise.all([ask(app, keys.viewer, path), get(`${path}&format=csv`, keys.viewer)]);
+        expect(JSON.stringify(json.data)).not.toContain('theirs');
         expect([path, csv.status, csv.text.includes('theirs')]).toEqual([path, 200, false]);
         if (filter !== '') continue;
-        for (const nobody of [keys.stranger, keys.all]) expect((await ask(app, nobody, path)).data).toEqual([]);
+        const nobodies = [keys.stranger, keys.all].map(async (nobody) => ask(app, nobody, path));
+        for (const nothing of await Promise.all(nobodies)) expect(nothing.data).toEqual([]);
       }
     }
   });
@@ -252,10 +270,11 @@ describe('what is not understood is refused, by name', () => {
       '☃\u0000',
     ]) {
       const text = encodeURIComponent(word);
-      expect((await ask(app, keys.admin, `/v1/usage?${window}&group_by=tenant_id&consumer_id=${text}`)).data).toEqual(
-        [],
-      );
-      expect((await get(`/v1/calls/${text}`, keys.admin)).status).toBe(404);
+      const [found, call] = await Promise.all([
+        ask(app, keys.admin, `/v1/usage?${window}&group_by=tenant_id&consumer_id=${text}`),
+        get(`/v1/calls/${text}`, keys.admin),
+      ]);
+      expect([word, found.data, call.status]).toEqual([word, [], 404]);
     }
   });
 });

@@ -12,6 +12,9 @@ export type Call = {
   deployment: string;
   region: string;
   user_id: string;
+  throttled_by: string;
+  moderation_outcome: string;
+  attempts: number | null;
   error_type: string;
   http_response_status_code: number | null;
   duration_ms: number | null;

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { App } from '../../api/route.ts';
 import { calls, events } from '#clickhouse/tables.ts';
-import { sealed } from '#clickhouse/views.ts';
+import { sealed } from '#clickhouse/ledger.ts';
 import { type Answer, type AnswerRow, ask, at, type CallRecord, type Ledger, openLedger } from './ledger.ts';
 
 const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000_000);
@@ -125,7 +125,7 @@ describe('one call', () => {
       };
       const row = Object.entries(events.columns).map(([name, type]) => {
         if (given[name] !== undefined) return given[name];
-        return type.startsWith('Nullable') ? null : type.startsWith('Array') ? [] : '';
+        return type.startsWith('Nullable') ? null : type.startsWith('Array') ? [] : type.startsWith('Map') ? {} : '';
       });
       return JSON.stringify(row);
     });

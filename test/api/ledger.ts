@@ -6,7 +6,7 @@ import { readiness } from '../../api/readiness.ts';
 import type { App } from '../../api/route.ts';
 import { openDatabase, type Database, type DatabaseConfig } from '#clickhouse/client.ts';
 import { attributions, calls, events, prices } from '#clickhouse/tables.ts';
-import { sealed } from '#clickhouse/views.ts';
+import { sealed } from '#clickhouse/ledger.ts';
 import { createLog } from '#common/log.ts';
 import { migrate } from '../../migrations/main.ts';
 import { startEngine } from '../support/engine.ts';
@@ -115,15 +115,18 @@ export async function openLedger(): Promise<Ledger> {
       await db.insert(attributions, lines.join('\n'));
     },
     key: async (wanted) => createKey(db, { name: wanted.role, tenants: [], expiresAt: null, ...wanted }),
-    api: (now) => createApp({ db: reader(db), now, log }, readiness(db, now), 'test'),
+    api: (now) =>
+      createApp(
+        { db: reader(db), now, log, intakeUrl: null },
+        { readiness: readiness(db, now), metricsText: async () => '' },
+        'test',
+      ),
     close: async () => {
       await db.close();
       await discard(engine);
     },
   };
 }
-
-const arrays = new Set(['unknown_fields']);
 
 function line(record: CallRecord, stream: string, sequence: number, prev: number): string {
   const given: Record<string, unknown> = {
@@ -145,7 +148,7 @@ function line(record: CallRecord, stream: string, sequence: number, prev: number
   const row = Object.entries(events.columns).map(([name, type]) => {
     if (given[name] !== undefined) return given[name];
     if (type.startsWith('Nullable')) return null;
-    return arrays.has(name) ? [] : '';
+    return type.startsWith('Map') ? {} : type.startsWith('Array') ? [] : '';
   });
   return JSON.stringify(row);
 }

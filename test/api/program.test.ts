@@ -70,11 +70,12 @@ describe('the program', () => {
     await (await get('/no/such/path')).text();
     const text = await (await get('/metrics')).text();
     expect(text).toContain(
-      'gatemeter_http_request_duration_seconds_count{method="GET",route="/v1/calls/:call_id",status="404"} 1',
+      'http_server_request_duration_count{http_request_method="GET",http_route="/v1/calls/:call_id",http_response_status_code="404"',
     );
-    expect(text).toContain('route="none",status="404"');
+    expect(text).toContain('http_route="none",http_response_status_code="404"');
     expect(text).toMatch(/gatemeter_build_info\{version="\d/);
-    expect(text).toContain('nodejs_eventloop_lag_seconds');
+    expect(text).toContain('nodejs_eventloop_delay_p99{');
+    expect(text).toContain('process_memory_usage{');
     expect(text).not.toContain('secret-id');
   });
 });
@@ -83,15 +84,21 @@ describe('what the program says of itself', () => {
   test('the OpenAPI document is 3.1, names every route once, and every reference in it resolves', async () => {
     const document = (await (await get('/openapi.json')).json()) as Document;
     expect(document.openapi).toMatch(/^3\.1\./);
-    const routes = ['usage', 'spend', 'latency', 'errors', 'calls', 'calls/{call_id}', 'pipeline'].map(
+    const routes = ['usage', 'spend', 'latency', 'errors', 'calls', 'calls/{call_id}', 'pipeline', 'rejected'].map(
       (r) => `/v1/${r}`,
     );
-    expect(Object.keys(document.paths).sort()).toEqual([...routes, '/healthz', '/readyz', '/metrics'].sort());
-    const operations = Object.entries(document.paths).map(([path, methods]) => ({ path, operation: methods['get'] }));
+    const writing = ['/v1/intake/{source}', '/v1/rejected/replay'];
+    expect(Object.keys(document.paths).sort()).toEqual(
+      [...routes, ...writing, '/healthz', '/readyz', '/metrics'].sort(),
+    );
+    const operations = Object.entries(document.paths).map(([path, methods]) => ({
+      path,
+      operation: methods['get'] ?? methods['post'],
+    }));
     const ids = operations.map(({ operation }) => operation?.operationId);
     expect(new Set(ids).size).toBe(ids.length);
     for (const { path, operation } of operations) {
-      expect(Object.keys(operation?.responses ?? {})).toContain('200');
+      expect(Object.keys(operation?.responses ?? {})).toContain(path.startsWith('/v1/intake') ? '202' : '200');
       if (path.startsWith('/v1/')) expect(operation?.security).toEqual([{ key: [] }]);
       for (const parameter of operation?.parameters ?? []) expect(parameter.schema).toBeTypeOf('object');
     }
@@ -118,6 +125,24 @@ describe('what the program says of itself', () => {
       expect(html).not.toMatch(/(src|href)="(https?:)?\/\//);
       const linked = [...html.matchAll(/(?:src|href)="([^"#]+)"/g)].map((found) => String(found[1]));
       for (const link of linked) expect([link, (await get(link)).status]).toEqual([link, 200]);
+    }
+  });
+
+  test('every question that the first page shows is answered', async () => {
+    const html = await (await get('/')).text();
+    const questions = [...html.matchAll(/data-path="([^"]+)"/g)].map((found) => String(found[1]));
+    expect(questions.length).toBeGreaterThanOrEqual(7);
+    for (const question of questions) {
+      const path = question
+        .replaceAll('&amp;', '&')
+        .replace('{month}', '2026-01-01T00:00:00Z')
+        .replace('{next_month}', '2026-02-01T00:00:00Z')
+        .replace('{call_id}', 'gw%2F7');
+      const response = await get(path, { authorization: `Bearer ${key}` });
+      const text = await response.text();
+      // The calls of this test have no records, so a single one is not found; its route is.
+      expect([question, response.status]).toEqual([question, question.includes('{call_id}') ? 404 : 200]);
+      expect(text).not.toContain('there is nothing at this path');
     }
   });
 

@@ -36,6 +36,9 @@ const groups = [
   'region',
   'user_id',
   'source',
+  'throttled_by',
+  'moderation_outcome',
+  'attempts',
 ];
 
 const question: fc.Arbitrary<Asked> = fc
@@ -50,6 +53,8 @@ const question: fc.Arbitrary<Asked> = fc
         tenant_id: fc.subarray([...new Set(rules.map((rule) => rule.tenant_id)), 'unattributed', 'nobody']),
         region: fc.subarray(['o\'brien\\n\t,"x"', '=1+1', 'nowhere']),
         user_id: fc.subarray(['ü\n2', '', 'u1']),
+        attempts: fc.subarray(['3', '']),
+        throttled_by: fc.subarray(['quota', '']),
       },
       { requiredKeys: [] },
     ),
@@ -163,8 +168,7 @@ describe('every answer equals the brute-force answer over the same calls', () =>
 
 describe('an answer in pages', () => {
   test('every row comes exactly once, in the order of the whole answer, whatever it is ordered by', async () => {
-    const orders = ['', '-list_cost', 'response_model'];
-    for (const order of orders) {
+    const checks = ['', '-list_cost', 'response_model'].map(async (order) => {
       const asked: Asked = {
         from: start,
         to: end,
@@ -184,12 +188,14 @@ describe('an answer in pages', () => {
           pathOf('spend', asked, { ...more, limit: '80', ...(next === null ? {} : { cursor: next }) }),
         );
         expect(page.data.length).toBeLessThanOrEqual(80);
+        expect(page.meta.coverage).toEqual(whole.meta.coverage);
         paged.push(...page.data);
         next = page.meta.next_cursor;
       } while (next !== null);
       expect(whole.data.length).toBeGreaterThan(160);
       expect(paged).toEqual(whole.data);
-    }
+    });
+    await Promise.all(checks);
   });
 
   test('order_by orders amounts as numbers, not as text', async () => {

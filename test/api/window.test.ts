@@ -100,6 +100,21 @@ describe('the calendar of a zone', () => {
     expect([hours('2026-03-29T12:00:00Z'), hours('2026-10-25T12:00:00Z')]).toEqual([23, 25]);
   });
 
+  test('a day whose midnight does not exist begins when the clock goes on, and no instant falls between the days', () => {
+    const skipped: readonly [string, string][] = [
+      ['America/Sao_Paulo', '2018-11-04T03:00:00Z'],
+      ['Africa/Cairo', '2026-04-23T22:00:00Z'],
+      ['Asia/Beirut', '2026-03-28T22:00:00Z'],
+    ];
+    for (const [tz, text] of skipped) {
+      const begins = Date.parse(text);
+      expect([tz, bucketEnd('P1D', begins - 24 * 3_600_000, tz)]).toEqual([tz, begins]);
+      expect([tz, bucketEnd('P1D', begins, tz)]).toEqual([tz, begins + 23 * 3_600_000]);
+      expect([tz, bucketsIn('P1D', begins - 1, begins + 1, tz)]).toEqual([tz, 2]);
+      expect([tz, bucketsIn('P1D', begins, begins + 23 * 3_600_000, tz)]).toEqual([tz, 1]);
+    }
+  });
+
   test('a zone is spelt as the database spells it, and what is none is refused', () => {
     expect(zoneName('europe/BERLIN')).toBe('Europe/Berlin');
     for (const wrong of ['', '+02:00', 'Berlin', 'Europe/Berlin; DROP', 'Mars/Olympus'])

@@ -1,5 +1,4 @@
 import { fork } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import { processorMicroseconds } from '../support/stack-process.ts';
 
 /** What one part of the way costs. Processor times in microseconds. */
@@ -31,15 +30,17 @@ export async function timed(
 }
 
 /** Runs a part in a process of its own; its input comes as JSON in the first argument. */
-export async function runPart(file: string, input: unknown, enginePid: number): Promise<Measure> {
+export async function runPart(part: URL, input: unknown, enginePid: number): Promise<Measure> {
   const before = processorMicroseconds(enginePid);
-  const child = fork(fileURLToPath(new URL(file, import.meta.url)), [JSON.stringify(input)], {
+  const child = fork(part, [JSON.stringify(input)], {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   });
   const { promise, resolve, reject } = Promise.withResolvers<Measure>();
   let measure: Measure | null = null;
   child.once('message', (message) => (measure = message as Measure));
-  child.once('exit', (code) => (measure === null ? reject(new Error(`${file} ended with ${code}`)) : resolve(measure)));
+  child.once('exit', (code) =>
+    measure === null ? reject(new Error(`${part.pathname} ended with ${code}`)) : resolve(measure),
+  );
   const own = await promise;
   return { ...own, engineMicroseconds: processorMicroseconds(enginePid) - before };
 }

@@ -1,4 +1,4 @@
-import { positions } from '#clickhouse/views.ts';
+import { positions } from '#clickhouse/ledger.ts';
 import { processorMicroseconds } from '../support/stack-process.ts';
 import type { Stack } from '../support/stack.ts';
 import { untilTrue } from '../support/stack-until.ts';
@@ -23,7 +23,7 @@ export async function measureWorker(
 ): Promise<WorkerMeasure> {
   const { messages, events, calls } = counts;
   stack.hub.pauseDeliveries();
-  const ingest = stack.ingest({ messagesMax: 500, paceMs: 200, nodeArgs });
+  const ingest = stack.ingest({ messagesMax: 500, paceMs: 1_000, nodeArgs });
   await untilTrue(
     'all partitions are claimed',
     async () => (await stack.logged('claimed')).length === stack.partitionCount,

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { Database } from '#clickhouse/client.ts';
-import { differences } from '#clickhouse/contract.ts';
+import { type Database, openDatabase } from '#clickhouse/client.ts';
+import { differences, prove } from '#clickhouse/contract.ts';
+import { classify } from '#clickhouse/error.ts';
 import { openSchema, type Schema } from '../ingest/schema.ts';
 
 let schema: Schema;
@@ -81,12 +82,69 @@ test('a program is told of a parameter of another type', async () => {
 });
 
 test.each([
-  ['a parameter that no declaration has', `${clock} WHERE {since:UInt64} = 0`],
-  ['a column that its query does not know', `${clock}, unknown FROM (SELECT 1 AS known)`],
-])('a program does not start on a view with %s', async (_, change) => {
-  const outcome = await differencesAfter(change, clock).then(
-    (found) => found.join(),
-    (error: unknown) => String(error),
+  [
+    'a parameter that no declaration has',
+    [`${clock} WHERE {since:UInt64} = 0`],
+    [
+      'view clock: parameter since is not declared',
+      expect.stringMatching(/^view clock cannot be described: [\s\S]*\w/) as string,
+    ],
+  ],
+  [
+    'a table behind it that is gone',
+    [
+      "CREATE TABLE gone (now DateTime64(3, 'UTC')) ENGINE = Memory",
+      'CREATE OR REPLACE VIEW clock AS SELECT now FROM gone',
+      'DROP TABLE gone',
+    ],
+    [expect.stringMatching(/^view clock cannot be described: [\s\S]*gone/) as string],
+  ],
+])('a program is told of a view with %s, and of every other difference beside it', async (_, changes, found) => {
+  for (const change of changes) await db.command(change);
+  try {
+    const back = 'ALTER TABLE gaps ADD COLUMN reason LowCardinality(String) AFTER last';
+    const all = await differencesAfter('ALTER TABLE gaps DROP COLUMN reason', back);
+    expect(all).toEqual(['table gaps has no column reason', ...found]);
+  } finally {
+    await db.command(clock);
+  }
+});
+
+test('a database that is away is no difference: it is asked again, and nobody is told to migrate', async () => {
+  const away = openDatabase(
+    { url: 'http://127.0.0.1:9', database: 'gatemeter', user: 'default', password: '' },
+    'test',
   );
-  expect(outcome).not.toBe('');
+  await expect(differences(away)).rejects.toThrow();
+  await away.close();
+});
+
+test('a view that refuses to answer refuses for good: asking again changes nothing', async () => {
+  const failure = await db.query("SELECT throwIf(1, 'no')").then(
+    () => null,
+    (error: unknown) => classify(error),
+  );
+  expect(failure).toMatchObject({ kind: 'permanent', code: 395 });
+});
+
+test('what was once found to agree is not compared again, until either side changes by a letter', async () => {
+  const asked: string[] = [];
+  const listening: Database = {
+    ...db,
+    query: async (statement, args) => {
+      asked.push(statement);
+      return db.query(statement, args);
+    },
+  };
+  expect(await prove(db)).toEqual([]);
+  expect(await differences(listening)).toEqual([]);
+  expect(asked.filter((statement) => statement.startsWith('DESCRIBE'))).toEqual([]);
+
+  await db.command(`${clock}, 1 AS later`);
+  const wrong = ['view clock: column later is not declared'];
+  expect(await prove(db)).toEqual(wrong);
+  // A comparison that found something has proven nothing.
+  expect(await differences(listening)).toEqual(wrong);
+  await db.command(clock);
+  expect(await differences(listening)).toEqual([]);
 });

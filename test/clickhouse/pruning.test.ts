@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Database } from '#clickhouse/client.ts';
-import { attributedCalls, errors, latency, orphans, sealed, spend, usage } from '#clickhouse/views.ts';
+import { orphans, sealed } from '#clickhouse/ledger.ts';
+import { attributedCalls, errors, latency, spend, unfiltered, usage } from '#clickhouse/views.ts';
 import { type Arguments, selectFrom, type Types, type View } from '#clickhouse/view.ts';
 import { seal } from '../../ingest/seal.ts';
 import { Delivered } from '../ingest/deliveries.ts';
@@ -117,19 +118,7 @@ const question = {
   tz: 'UTC',
   as_known_at: wire(midnight + 30 * dayMs),
   visible_tenants: ['*'],
-  tenant_id: [],
-  consumer_id: [],
-  product_id: [],
-  api_id: [],
-  operation_name: [],
-  provider_name: [],
-  response_model: [],
-  deployment: [],
-  backend: [],
-  region: [],
-  source: [],
-  service_tier: [],
-  user_id: [],
+  ...unfiltered,
 };
 
 test('a question of one day reads one day of calls', async () => {

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, globSync, readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import type { z } from 'zod';
 import { roles } from '../../api/auth.ts';
@@ -13,6 +13,12 @@ const docs = new URL('../../docs/', import.meta.url);
 const read = (name: string): string => readFileSync(new URL(name, docs), 'utf8');
 const operate = read('operate.md');
 const connect = read('connect-apim.md');
+const decisions = readdirSync(new URL('adr/', docs)).sort();
+const pages = ['../README.md', 'operate.md', 'connect-apim.md', ...decisions.map((name) => `adr/${name}`)];
+const manifest = JSON.parse(read('../package.json')) as Record<
+  'scripts' | 'dependencies' | 'devDependencies' | 'optionalDependencies',
+  Record<string, string>
+>;
 
 /** The table of a program's variables, as the guide must have it. */
 function tableOf(variables: Readonly<Record<string, z.ZodType>>): string {
@@ -65,13 +71,54 @@ describe('connect-apim.md', () => {
   });
 });
 
-test('every command and every link of the guides leads somewhere', () => {
-  const { scripts } = JSON.parse(read('../package.json')) as { scripts: Record<string, string> };
-  for (const text of [operate, connect]) {
-    for (const [, script = ''] of text.matchAll(/npm run ([\w:]+)/g)) expect(Object.keys(scripts)).toContain(script);
-    for (const [, program = ''] of text.matchAll(/node ([\w/]+\.ts)/g))
-      expect(existsSync(new URL(`../${program}`, docs))).toBe(true);
-    for (const [, link = ''] of text.matchAll(/\]\(([^)]+)\)/g))
-      expect([link, existsSync(new URL(link, docs))]).toEqual([link, true]);
+/** The anchors of a page, as its headings make them. */
+function anchorsOf(page: URL): string[] {
+  return [...readFileSync(page, 'utf8').matchAll(/^#+ (.+)$/gm)].map((found) =>
+    String(found[1])
+      .toLowerCase()
+      .replaceAll(/[^\w\- ]/g, '')
+      .replaceAll(' ', '-'),
+  );
+}
+
+test.each(pages)('every command, file and link of %s leads somewhere', (name) => {
+  const page = new URL(name, docs);
+  const text = readFileSync(page, 'utf8');
+  for (const [, script = ''] of text.matchAll(/npm run ([\w:]+)/g))
+    expect(Object.keys(manifest.scripts)).toContain(script);
+  // In quotes or after `node`: a path below one of the folders, with * for any name.
+  for (const [, path = ''] of text.matchAll(
+    /(?:`|node |^ +(?:[├└]─> )?)((?:common|clickhouse|migrations|ingest|api|dashboards|local|test|docs)\/[\w./*-]+)/gm,
+  ))
+    expect([path, globSync(path, { cwd: new URL('../', docs) }).length > 0]).toEqual([path, true]);
+  for (const [, link = ''] of text.matchAll(/\]\(([^)]+)\)/g)) {
+    if (link.startsWith('https:')) continue;
+    const target = new URL(link, page);
+    expect([link, existsSync(target)]).toEqual([link, true]);
+    if (target.hash !== '') expect(anchorsOf(target)).toContain(target.hash.slice(1));
   }
+});
+
+test('decisions are numbered without a gap, and say what would change them', () => {
+  expect(decisions.map((name) => Number(name.slice(0, 4)))).toEqual(decisions.map((_, index) => index + 1));
+  for (const name of decisions)
+    for (const heading of ['Context', 'Decision', 'Consequences', 'What would change it'])
+      expect([name, read(`adr/${name}`)]).toEqual([name, expect.stringContaining(`\n## ${heading}\n`)]);
+});
+
+test('a decision that the code names is there', () => {
+  const files = globSync('{common,clickhouse,migrations,ingest,api,dashboards,local}/**/*.{ts,sql}', {
+    cwd: new URL('../', docs),
+  });
+  const text = files.map((file) => read(`../${file}`)).join('\n');
+  const named = [...text.matchAll(/docs\/adr\/([\w-]+\.md)/g)];
+  expect(named.length).toBeGreaterThan(0);
+  for (const [, name] of named) expect(decisions).toContain(name);
+});
+
+test('every package that is installed has its reason', () => {
+  const reasons = read('adr/0001-house.md');
+  const { dependencies, devDependencies, optionalDependencies } = manifest;
+  for (const name of Object.keys({ ...dependencies, ...devDependencies, ...optionalDependencies }))
+    expect(reasons).toContain(`\`${name}\``);
 });

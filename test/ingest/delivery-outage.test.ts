@@ -1,7 +1,8 @@
 import { rm } from 'node:fs/promises';
 import { expect, onTestFinished, test } from 'vitest';
 import { gaps } from '#clickhouse/tables.ts';
-import { pipeline, positions } from '#clickhouse/views.ts';
+import { positions } from '#clickhouse/ledger.ts';
+import { pipeline } from '#clickhouse/views.ts';
 import { readTrace, type TracedCall } from '../../local/trace.ts';
 import { trafficMessages, type TrafficMessage } from '../../local/traffic.ts';
 import { Stack } from '../support/stack.ts';
@@ -113,6 +114,11 @@ test('a hub that was recreated stops its partitions as `recreated` instead of co
   await next.stop();
   const after = await stack.db.read(positions, {}, { orderBy: [{ column: 'stream', descending: false }] });
   expect(after).toEqual(before);
+  // A person is told of each, whether it goes beyond the old hub's end or stays behind it.
+  expect(new Set((await stack.logged('hub_recreated')).map(({ stream }) => stream)).size).toBe(4);
+  // What was sealed stays known: whoever reads on would otherwise seal all of the past again.
+  const kept = await stack.db.read(pipeline, {});
+  expect(kept.map((row) => row.sealed_through)).toEqual(kept.map((row) => row.watermark));
 });
 
 test('messages that the hub dropped before they were read are recorded as lost, and all others are read', async () => {

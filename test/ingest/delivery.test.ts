@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto';
-import { setTimeout as delay } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
-import { ownership } from '#clickhouse/views.ts';
+import { ownership, positions } from '#clickhouse/ledger.ts';
+import type { Database } from '#clickhouse/client.ts';
 import { present } from '#common/assert.ts';
 import { readTrace, type TracedCall } from '../../local/trace.ts';
 import { random, trafficMessages, type TrafficMessage } from '../../local/traffic.ts';
@@ -36,7 +36,8 @@ test('a worker that is killed at random times and started again stores every mes
     const part = messages.slice((messages.length * kill) / kills, (messages.length * (kill + 1)) / kills);
     const sending = stack.send(part);
     await ingest.started;
-    await delay(next() * 800);
+    const target = await randomTarget(stack.db, part.length, next);
+    await untilTrue('a random share is stored', async () => (await stored(stack.db)) >= target);
     await ingest.kill();
     await sending;
   }
@@ -46,6 +47,15 @@ test('a worker that is killed at random times and started again stores every mes
   expect(await deviations(stack.db, stack.sent)).toEqual([]);
   expect(await totals(stack.db)).toEqual(totalsOf(calls));
 });
+
+async function stored(db: Database): Promise<number> {
+  return (await db.read(positions, {})).reduce((sum, row) => sum + Number(row.messages), 0);
+}
+
+/** How many stored messages a kill waits for: at times none more than there are, at times nearly all. */
+async function randomTarget(db: Database, more: number, next: () => number): Promise<number> {
+  return (await stored(db)) + Math.floor(next() * more);
+}
 
 test('messages that are sent twice change no call, no token and no cost, and are visible as duplicates', async () => {
   const stack = await openStack();

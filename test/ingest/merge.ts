@@ -107,28 +107,29 @@ function streamed(records: readonly Placed[]): boolean | null {
 
 /** The record that names the call: of the best rank the first that says when it began. */
 function nameOf(records: readonly Placed[]): Placed {
-  const order = (a: Placed, b: Placed): number =>
-    rank(a) - rank(b) ||
-    Number(a.started_at === null) - Number(b.started_at === null) ||
-    keyTime(a) - keyTime(b) ||
-    (a.call_id < b.call_id ? -1 : 1);
-  return [...records].sort(order)[0] as Placed;
+  return [...records].sort(
+    (a, b) =>
+      rank(a) - rank(b) ||
+      Number(a.started_at === null) - Number(b.started_at === null) ||
+      keyTime(a) - keyTime(b) ||
+      (a.call_id < b.call_id ? -1 : 1),
+  )[0] as Placed;
 }
 
 const outcomes = ['', 'passed', 'annotated', 'blocked'];
 const severities = ['', 'safe', 'low', 'medium', 'high'];
 
+function gravity({ fields }: Placed): readonly number[] {
+  return [outcomes.indexOf(fields.moderation_outcome), severities.indexOf(fields.moderation_severity)];
+}
+
 /** The worst that any filter said, as a whole. */
 function moderationOf(records: readonly Placed[]): Record<string, string> {
-  const order = (r: Placed): readonly number[] => [
-    outcomes.indexOf(r.fields.moderation_outcome),
-    severities.indexOf(r.fields.moderation_severity),
-  ];
   let worst: Placed | null = null;
   for (const record of records) {
     if (record.fields.moderation_outcome === '') continue;
     const later = worst === null || record.fields.moderation_category > worst.fields.moderation_category;
-    if (worst === null || before(order(worst), order(record), later)) worst = record;
+    if (worst === null || before(gravity(worst), gravity(record), later)) worst = record;
   }
   const { moderation_outcome = '', moderation_category = '', moderation_severity = '' } = worst?.fields ?? {};
   return { moderation_outcome, moderation_category, moderation_severity };

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { Database } from '#clickhouse/client.ts';
 import { calls } from '#clickhouse/tables.ts';
-import { orphans, sealed } from '#clickhouse/views.ts';
+import { orphans, sealed } from '#clickhouse/ledger.ts';
 import { seal, sweepOrphans } from '../../ingest/seal.ts';
 import { Delivered, expectEqual, permutations, shown, type Waiting } from './deliveries.ts';
 import { base, callRecords, type CallRecord, type Placed, waitingRecords, wire } from './records.ts';

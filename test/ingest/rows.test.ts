@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Database } from '#clickhouse/client.ts';
 import { events } from '#clickhouse/tables.ts';
-import { positions } from '#clickhouse/views.ts';
+import { positions } from '#clickhouse/ledger.ts';
 import { insertLines, messageRows, type MessageRows } from '../../ingest/rows.ts';
 import { openSchema, type Schema } from './schema.ts';
 import { fixtures, messageAt } from './fixtures.ts';

@@ -3,7 +3,8 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { Database } from '#clickhouse/client.ts';
 import { calls } from '#clickhouse/tables.ts';
 import { table } from '#clickhouse/view.ts';
-import { sealed, usage } from '#clickhouse/views.ts';
+import { sealed } from '#clickhouse/ledger.ts';
+import { usage, unfiltered } from '#clickhouse/views.ts';
 import { seal } from '../../ingest/seal.ts';
 import { random as generator } from '../../local/traffic.ts';
 import { Delivered, expectEqual, permutations, shown, shuffled, type Range, type Waiting } from './deliveries.ts';
@@ -181,19 +182,7 @@ test('the totals of usage are the sums over the merged calls, to the last token'
     as_known_at: wire(Date.now()),
     visible_tenants: ['*'],
     group_by: [],
-    tenant_id: [],
-    consumer_id: [],
-    product_id: [],
-    api_id: [],
-    operation_name: [],
-    provider_name: [],
-    response_model: [],
-    deployment: [],
-    backend: [],
-    region: [],
-    source: [],
-    service_tier: [],
-    user_id: [],
+    ...unfiltered,
   });
   const merged = [...delivered.expected().values()];
   const sum = (...names: string[]): string =>

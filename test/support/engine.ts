@@ -11,7 +11,8 @@ import {
   type ClickHouseClient,
   type ClickHouseClientConfigOptions,
 } from '@clickhouse/client';
-import { engineThreads, type DoorOptions } from '../../local/door.ts';
+import { type DoorOptions } from '../../local/door.ts';
+import { engineThreads } from '../../local/engine-threads.ts';
 
 export type EngineOptions = Partial<Omit<DoorOptions, 'dataDirectory' | 'port'>> & {
   /** A directory that an earlier engine left; it is not removed at the end then. */

@@ -76,7 +76,8 @@ function merged(records: readonly CallRecord[]): ExpectedCall {
   const byRank = records.toSorted((a, b) => a.rank - b.rank);
   const byUsage = records.toSorted((a, b) => a.usageRank - b.usageRank || a.rank - b.rank);
   const text = (name: keyof Fields, order = byRank): string =>
-    String(order.find((record) => record[name] !== '')?.[name] ?? '');
+    order.map((record) => record[name]).find((value): value is string => typeof value === 'string' && value !== '') ??
+    '';
   const first = present(byRank[0], 'a call has a record');
   const usage = usageOf(byUsage);
   return {

@@ -1,5 +1,5 @@
 import type { Database } from '#clickhouse/client.ts';
-import { pipeline, spend, usage } from '#clickhouse/views.ts';
+import { pipeline, spend, unfiltered, usage } from '#clickhouse/views.ts';
 import type { TracedCall } from '../../local/trace.ts';
 import { messageRows } from '../../ingest/rows.ts';
 import { sealedByHand, type ExpectedCall, type Sent } from './stack-expected.ts';
@@ -16,19 +16,7 @@ const everything = {
   tz: 'UTC',
   as_known_at: '2100-01-01 00:00:00.000',
   visible_tenants: ['*'],
-  tenant_id: [],
-  consumer_id: [],
-  product_id: [],
-  api_id: [],
-  operation_name: [],
-  provider_name: [],
-  response_model: [],
-  deployment: [],
-  backend: [],
-  region: [],
-  source: [],
-  service_tier: [],
-  user_id: [],
+  ...unfiltered,
   group_by: [],
 };
 

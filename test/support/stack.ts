@@ -5,7 +5,7 @@ import { EventHubProducerClient } from '@azure/event-hubs';
 import { openDatabase, type Database, type DatabaseConfig } from '#clickhouse/client.ts';
 import { createLog } from '#common/log.ts';
 import { migrate } from '../../migrations/main.ts';
-import { engineThreads } from '../../local/door.ts';
+import { engineThreads } from '../../local/engine-threads.ts';
 import { startHub, type LocalHub } from '../../local/hub.ts';
 import { send } from '../../local/producer.ts';
 import type { TrafficMessage } from '../../local/traffic.ts';
@@ -20,6 +20,8 @@ export type IngestOptions = {
   readonly messagesMax?: number;
   readonly paceMs?: number;
   readonly nodeArgs?: readonly string[];
+  /** More variables of the program. */
+  readonly environment?: Readonly<Record<string, string>>;
 };
 
 /**
@@ -112,6 +114,7 @@ export class Stack {
         INGEST_OWNER: owner,
         INGEST_MESSAGES_MAX: String(options.messagesMax ?? 100),
         INGEST_PACE_MS: String(options.paceMs ?? 0),
+        ...options.environment,
       },
       logFile: this.logFile(owner),
     });
