@@ -24,6 +24,11 @@ import { logAnalyticsGateway } from './sources/log_analytics_gateway.ts';
 import { logAnalyticsLlm } from './sources/log_analytics_llm.ts';
 import { moesif } from './sources/moesif.ts';
 import { queryResponse } from './table_row.ts';
+import { apipark } from './sources/apipark.ts';
+import { kong } from './sources/kong.ts';
+import { litellm } from './sources/litellm.ts';
+import { otel } from './sources/otel.ts';
+import { otlpSpans } from './sources/otlp.ts';
 
 /** A record and the text it was read from, as far as it must be kept: only rejected records keep theirs. */
 export type Decoded = { readonly event: Event; readonly rejectedText: string | Uint8Array };
@@ -41,6 +46,10 @@ const builtin: readonly Format[] = [
   azuremlEvent,
   azuremlConsole,
   apimPolicy,
+  otel,
+  kong,
+  apipark,
+  litellm,
   logAnalyticsGateway,
   logAnalyticsLlm,
   azureMetric,
@@ -53,7 +62,7 @@ const builtin: readonly Format[] = [
 ];
 
 /** Shapes of a message beside `records`, an array, one object or one object per line. */
-const envelopes: readonly Envelope[] = [queryResponse];
+const envelopes: readonly Envelope[] = [queryResponse, otlpSpans];
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 

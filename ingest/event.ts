@@ -88,7 +88,7 @@ export type Quality = '' | 'exact' | 'estimated' | 'partial' | 'missing';
 type Source = string;
 
 /** Unwanted on purpose; counted, not kept. */
-type DropReason = 'no_records' | 'probe' | 'message_text' | 'personal_data' | 'placeholder' | 'console';
+type DropReason = 'no_records' | 'probe' | 'message_text' | 'not_a_call' | 'personal_data' | 'placeholder' | 'console';
 
 /** Not understood; kept with its bytes. */
 export type RejectReason =

@@ -60,6 +60,11 @@ export class Reader {
     return this.#byName.has(lowerCase(name));
   }
 
+  /** The names as they are written: for objects whose names are data, such as headers or blocks by plugin. */
+  names(): string[] {
+    return Object.keys(this.#object);
+  }
+
   /** A short text; numbers and booleans are taken as written; absent is ''. */
   text(name: string): string {
     const value = this.value(name);
