@@ -53,7 +53,13 @@ afterAll(async () => {
   await ledger.close();
 });
 
-async function post(to: App, path: string, secret: string, body: string | Uint8Array<ArrayBuffer>, headers = {}): Promise<Response> {
+async function post(
+  to: App,
+  path: string,
+  secret: string,
+  body: string | Uint8Array<ArrayBuffer>,
+  headers = {},
+): Promise<Response> {
   return to.request(path, { method: 'POST', headers: { authorization: `Bearer ${secret}`, ...headers }, body });
 }
 
