@@ -2,6 +2,7 @@ import { callId } from '../call_id.ts';
 import { noFields, type Event } from '../event.ts';
 import type { Format } from '../format.ts';
 import { address } from '../provider.ts';
+import { headerFacts } from '../provider_headers.ts';
 import type { Reader } from '../reader.ts';
 import { resourceOf } from './azure_resource.ts';
 
@@ -13,6 +14,9 @@ const ignored = new Set(
     'method backendmethod cachetime istracerequested istraceallowed istraceexpired ismastertrace workspaceid calleripaddress'
   ).split(' '),
 );
+
+/** Where header names may tell the provider; their values do not reach a field. */
+const headerNames = ['backendRequestHeaders', 'backendResponseHeaders', 'requestHeaders', 'responseHeaders'];
 
 export const apimGateway: Format = { source: 'apim_gateway', category: 'gatewaylogs', decode };
 
@@ -29,6 +33,7 @@ function decode(record: Reader): Event {
   const p = resource.properties;
   const backend = address(p.url('backendUrl'));
   const front = address(p.url('url'));
+  const headers = headerFacts(headerNames.map((name) => p.peek(name)));
   const status = p.status('responseCode');
   const lastError = p.object('lastError');
   const cache = p.text('cache').toLowerCase();
@@ -42,10 +47,12 @@ function decode(record: Reader): Event {
     api_id: p.text('apiId'),
     operation_id: p.text('operationId'),
     operation_name: front.operation_name || backend.operation_name,
-    provider_name: backend.provider_name,
-    deployment: backend.deployment || front.deployment,
+    provider_name: backend.provider_name || headers.provider_name,
+    request_model: backend.request_model || front.request_model,
+    deployment: backend.deployment || front.deployment || backend.service,
     backend: p.text('backendId') || backend.host,
     region: resource.region,
+    routing_label: headers.routing_label,
     user_id: p.text('userId'),
     error_type: lastError?.text('reason') || (status !== null && status >= 400 ? String(status) : ''),
     cache_status: cache === 'hit' || cache === 'miss' ? cache : '',
