@@ -7,12 +7,13 @@ import { apimGateway } from './sources/apim_gateway.ts';
 import { apimLlm } from './sources/apim_llm.ts';
 import { apimPolicy } from './sources/apim_policy.ts';
 import { apimPolicyMinimal } from './sources/apim_policy_minimal.ts';
+import { databricksUsage } from './sources/databricks_usage.ts';
 
 /** A record and the text it was read from, as far as it must be kept: only rejected records keep theirs. */
 export type Decoded = { readonly event: Event; readonly rejectedText: string | Uint8Array };
 
 /** Every format, the more telling ones first. */
-const builtin: readonly Format[] = [apimGateway, apimLlm, apimPolicy, apimPolicyMinimal];
+const builtin: readonly Format[] = [apimGateway, apimLlm, apimPolicy, databricksUsage, apimPolicyMinimal];
 
 /** Shapes of a message beside `records`, an array, one object or one object per line. */
 const envelopes: readonly Envelope[] = [];
