@@ -100,13 +100,15 @@ const kept = {
 /** Puts the hidden values at the top, inside `properties`, as its text, or in a list, whatever their casing. */
 const records: fc.Arbitrary<JsonObject> = fc
   .tuple(fc.array(hidden, { minLength: 1, maxLength: 6 }), fc.nat({ max: 3 }), fc.boolean())
-  .map(([values, place, upper]) => {
-    const secrets = Object.fromEntries(values.map(([name, value]) => [upper ? name.toUpperCase() : name, value]));
-    const inside: JsonObject = { ...secrets, ...kept };
-    if (place === 0) return inside;
-    if (place === 1) return { ...kept, properties: inside };
-    return place === 2 ? { ...kept, properties: JSON.stringify(inside) } : { ...kept, records: [[inside]] };
-  });
+  .map(([values, place, upper]) => withHidden(values, place, upper));
+
+function withHidden(values: readonly [string, Json][], place: number, upper: boolean): JsonObject {
+  const secrets = Object.fromEntries(values.map(([name, value]) => [upper ? name.toUpperCase() : name, value]));
+  const inside: JsonObject = { ...secrets, ...kept };
+  if (place === 0) return inside;
+  if (place === 1) return { ...kept, properties: inside };
+  return place === 2 ? { ...kept, properties: JSON.stringify(inside) } : { ...kept, records: [[inside]] };
+}
 
 test('no text, query string, key or token survives, and every count, id and time does', () => {
   fc.assert(
@@ -150,12 +152,12 @@ function comparable(event: Event): unknown {
   return 'fields' in event ? { ...event, fields: { ...event.fields, request_model: '' } } : event;
 }
 
-describe('every way to keep a rejected message', () => {
-  const bodyOf = (body: Uint8Array, keep?: 'all'): string => {
-    const [row] = messageRows({ ...messageAt(0, ''), body }, keep === undefined ? {} : { keep }).rows;
-    return row?.content ?? '';
-  };
+function bodyOf(body: Uint8Array, keep?: 'all'): string {
+  const [row] = messageRows({ ...messageAt(0, ''), body }, keep === undefined ? {} : { keep }).rows;
+  return row?.content ?? '';
+}
 
+describe('every way to keep a rejected message', () => {
   test('is redacted unless all is asked for', () => {
     const text = JSON.stringify({ unknown: 1, prompt: secret });
     expect(bodyOf(Buffer.from(text))).not.toContain('CANARY');
