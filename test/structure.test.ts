@@ -82,7 +82,7 @@ test('configuration enters through main.ts only', () => {
 
 test('pure files know no clock, no chance and no machine', () => {
   const pure =
-    /^(ingest\/(event|message|reader|provider|decode|rows)|ingest\/(sources|usage)\/.*|clickhouse\/(view|views|tables)|api\/window|dashboards\/(?!main).*)\.ts$/;
+    /^(ingest\/(event|message|reader|provider\w*|decode|rows|instant|redact|secret|mapping(_(?!file)\w+)?)|ingest\/(sources|usage)\/.*|clickhouse\/(view|views|tables)|api\/window|dashboards\/(?!main).*)\.ts$/;
   offending(
     'pass it in',
     sources.filter((file) => pure.test(file)),

@@ -9,7 +9,7 @@ import { isObject, parseJson, Reader, type Json, type JsonObject } from '../read
  * MessageDeltaUsage; js-genai GenerateContentResponse; Amazon Bedrock ConverseStreamMetadataEvent; Cohere Chat with
  * Streaming (`message-end`, `stream-end`). Message text is not read.
  */
-export function mergedEvents(events: readonly Json[]): JsonObject {
+function mergedEvents(events: readonly Json[]): JsonObject {
   const merged: JsonObject = {};
   const usage: JsonObject = {};
   for (const event of events) {

@@ -1,4 +1,5 @@
 import { decodeMessage } from '../../ingest/decode.ts';
+import type { Format } from '../../ingest/format.ts';
 import type { Message } from '../../ingest/message.ts';
 
 /** A count that a decoder gives and no numbers of the record lead to. */
@@ -8,11 +9,14 @@ export type Invented = { readonly field: string; readonly value: number };
  * The counts of tokens of a message that are invented: each must be in its record, or be one of its counts less up to
  * three others and plus up to one, which is all the arithmetic that taking parts out of wholes needs.
  */
-export function inventedTokens(message: Message): { counted: number; invented: Invented[] } {
+export function inventedTokens(
+  message: Message,
+  declared: readonly Format[] = [],
+): { counted: number; invented: Invented[] } {
   const records = recordsIn(Buffer.from(message.body).toString('utf8'));
   const invented: Invented[] = [];
   let counted = 0;
-  for (const [index, { event }] of decodeMessage(message).entries()) {
+  for (const [index, { event }] of decodeMessage(message, declared).entries()) {
     if (event.kind === 'dropped' || event.kind === 'rejected') continue;
     const given = Object.entries(event.fields).filter(
       (field): field is [string, number] => field[0].endsWith('_tokens') && typeof field[1] === 'number',

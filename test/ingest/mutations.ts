@@ -129,7 +129,7 @@ function changed(body: unknown, mutations: readonly Change[]): unknown {
 }
 
 /** One of these messages after a few changes at random places. */
-export function mutatedOf(bodies: readonly unknown[]): fc.Arbitrary<unknown> {
+function mutatedOf(bodies: readonly unknown[]): fc.Arbitrary<unknown> {
   return fc.tuple(fc.constantFrom(...bodies), changes).map(([body, mutations]) => changed(body, mutations));
 }
 

@@ -41,7 +41,7 @@ const doors = [
 ];
 
 const said = fc.oneof(
-  fc.constantFrom(`${secret}`, `say ${secret} twice`, `"${secret}"`, `${'word '.repeat(90)}${secret}`),
+  fc.constantFrom(secret, `say ${secret} twice`, `"${secret}"`, `${'word '.repeat(90)}${secret}`),
   fc.string({ maxLength: 30 }).map((text) => `${text} ${secret}`),
 );
 
