@@ -1,8 +1,10 @@
 import { callId } from '../call_id.ts';
-import { noFields, noUsage, type Event } from '../event.ts';
+import { noFields, type Event } from '../event.ts';
 import type { Format } from '../format.ts';
 import type { Reader } from '../reader.ts';
+import { uncounted } from '../usage/counts.ts';
 import { recogniseUsage } from '../usage/recognise.ts';
+import { serviceTier } from '../usage/service_tier.ts';
 import { gatewayName, regionName } from './azure_resource.ts';
 
 /** The schema that docs/apim/gatemeter-call.fragment.xml writes. */
@@ -29,7 +31,7 @@ function decode(record: Reader): Event {
   const started_at = record.instant('time');
   if (started_at === null) record.fail('missing_time', 'time is missing');
   const usage = record.object('usage');
-  const counted = usage === null ? { ...noUsage, usage_quality: 'missing' as const } : recogniseUsage(usage);
+  const counted = usage === null ? uncounted : recogniseUsage(usage, record.text('providerName'));
   const status = record.status('status');
   const fields = {
     ...noFields,
@@ -54,7 +56,7 @@ function decode(record: Reader): Event {
     http_response_status_code: status,
     request_stream: record.flag('stream'),
     duration_ms: record.milliseconds('elapsedMs'),
-    service_tier: record.text('serviceTier'),
+    service_tier: serviceTier(record.text('serviceTier')) || counted.service_tier,
   };
   for (const part of [usage, service, api]) if (part?.problem) record.fail(part.problem.reason, part.problem.detail);
   if (record.problem) return { kind: 'rejected', source: 'apim_policy', ...record.problem };

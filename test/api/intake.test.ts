@@ -34,7 +34,7 @@ function appWith(intakeUrl: string | null): App {
 
 beforeAll(async () => {
   ledger = await openLedger();
-  const options = { db: ledger.db, log, metrics: ingestMetrics(), owner: 'test', declared: [] };
+  const options = { db: ledger.db, log, metrics: ingestMetrics(), owner: 'test', rows: {} };
   journal = new Journal('intake', options);
   intake = await openIntake({
     ...options,
