@@ -75,7 +75,7 @@ export class Journal {
     this.#waitingBytes += arrival.body.length;
     const { promise, resolve, reject } = Promise.withResolvers<Stored>();
     this.#waiting.push({ arrival, done: resolve, failed: reject });
-    this.#writing ??= this.#write().finally(() => (this.#writing = null));
+    this.#writing ??= this.#write();
     return promise;
   }
 
@@ -94,15 +94,22 @@ export class Journal {
   }
 
   async #write(): Promise<void> {
-    while (this.#waiting.length > 0) {
-      const arrived = this.#waiting.splice(0, 500);
-      const rows = arrived.map(({ arrival }, index) => this.#rows(arrival, this.#watermark + 1 + index));
-      try {
-        await this.#store(rows);
-        for (const [index, { done }] of arrived.entries()) done(storedOf(rows[index]?.rows ?? []));
-      } catch (error) {
-        for (const { failed } of arrived) failed(error instanceof Error ? error : new Error(messageOf(error)));
-      }
+    try {
+      while (this.#waiting.length > 0) await this.#writeSome(this.#waiting.splice(0, 500));
+    } finally {
+      // Here and not in a callback after: what arrives in between would wait for nobody.
+      this.#writing = null;
+    }
+  }
+
+  async #writeSome(arrived: readonly Waiting[]): Promise<void> {
+    const rows = arrived.map(({ arrival }, index) => this.#rows(arrival, this.#watermark + 1 + index));
+    try {
+      await this.#store(rows);
+      for (const [index, { done }] of arrived.entries()) done(storedOf(rows[index]?.rows ?? []));
+    } catch (error) {
+      for (const { failed } of arrived) failed(error instanceof Error ? error : new Error(messageOf(error)));
+    } finally {
       for (const { arrival } of arrived) this.#waitingBytes -= arrival.body.length;
     }
   }

@@ -48,7 +48,11 @@ function eventRow({ event, rejectedText }: Decoded, record_index: number, keep: 
     event.kind === 'rejected'
       ? noFields
       : event.kind === 'dropped'
-        ? { ...noFields, call_id: event.call_id }
+        ? {
+            ...noFields,
+            call_id: event.call_id,
+            measurements: event.chunk === undefined ? {} : { chunk: event.chunk },
+          }
         : event.fields;
   const reason = event.kind === 'dropped' || event.kind === 'rejected' ? event.reason : '';
   const unknown_fields = event.kind === 'dropped' || event.kind === 'rejected' ? [] : event.unknown_fields;

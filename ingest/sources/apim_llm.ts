@@ -34,7 +34,7 @@ export function llmEvent(record: Reader): Event {
   const messages = p.has('requestMessages') || p.has('responseMessages');
   if (usage.usage_quality === 'missing') {
     if (messages ? row > 0 || response_id === '' : row > 0 && response_id === '')
-      return dropped('message_text', call_id);
+      return { ...dropped('message_text', call_id), chunk: row };
     if (response_id === '' && response_model === '' && deployment === '') return dropped('probe', call_id);
   }
   if (started_at === null) return rejected(record, 'missing_time');
@@ -77,7 +77,7 @@ function tokens(p: Reader, model: string, response_id: string): Usage {
   };
 }
 
-function dropped(reason: 'message_text' | 'probe', call_id: string): Event {
+function dropped(reason: 'message_text' | 'probe', call_id: string): Event & { kind: 'dropped' } {
   return { kind: 'dropped', source: 'apim_llm', reason, call_id };
 }
 
