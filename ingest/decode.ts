@@ -29,6 +29,7 @@ import { kong } from './sources/kong.ts';
 import { litellm } from './sources/litellm.ts';
 import { otel } from './sources/otel.ts';
 import { otlpSpans } from './sources/otlp.ts';
+import { databricksUsage } from './sources/databricks_usage.ts';
 
 /** A record and the text it was read from, as far as it must be kept: only rejected records keep theirs. */
 export type Decoded = { readonly event: Event; readonly rejectedText: string | Uint8Array };
@@ -53,6 +54,7 @@ const builtin: readonly Format[] = [
   logAnalyticsGateway,
   logAnalyticsLlm,
   azureMetric,
+  databricksUsage,
   apimHttpMessage,
   moesif,
   apimPolicyChunks,

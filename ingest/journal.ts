@@ -7,11 +7,10 @@ import { assert } from '#common/assert.ts';
 import { messageOf } from '#common/error.ts';
 import type { Logger } from '#common/log.ts';
 import { commit, cut, onRetryOf, repeat, type CommitOptions } from './commit.ts';
-import type { Format } from './format.ts';
 import type { Message } from './message.ts';
 import type { IngestMetrics } from './metrics.ts';
 import { notifier } from './notice.ts';
-import { messageRows, type MessageRows } from './rows.ts';
+import { messageRows, type MessageRows, type RowOptions } from './rows.ts';
 import { seal } from './seal.ts';
 import { Sealer, type Sealing } from './sealing.ts';
 
@@ -29,8 +28,7 @@ export type JournalOptions = {
   readonly log: Logger;
   readonly metrics: IngestMetrics;
   readonly owner: string;
-  /** Formats of mapping files. */
-  readonly declared: readonly Format[];
+  readonly rows: RowOptions;
 };
 
 /** Waiting arrivals are held in memory; more than this is refused, so that a burst cannot take the process down. */
@@ -119,7 +117,7 @@ export class Journal {
 
   #rows(arrival: Arrival, sequence_number: number): MessageRows {
     const message = { ...arrival, stream: this.stream, sequence_number, enqueued_at_ms: Date.now() };
-    return messageRows(message, this.#options.declared);
+    return messageRows(message, this.#options.rows);
   }
 
   async #store(all: readonly MessageRows[]): Promise<void> {

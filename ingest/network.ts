@@ -5,7 +5,11 @@
  * the IPv4 one, because a dual-stack listener is no second caller.
  */
 export function clientNetwork(address: string): string {
-  const first = address.split(',', 1)[0]?.trim().slice(0, 128) ?? '';
+  // A network that was cut before, as in a rejected record that is replayed, stays what it is.
+  const first = (address.split(',', 1)[0] ?? '')
+    .trim()
+    .slice(0, 128)
+    .replace(/\/(?:24|48)$/, '');
   const bare = /^\[([^\]]*)\](?::\d{1,5})?$/.exec(first)?.[1] ?? first;
   const v4 = /^([\d.]+\.(?:\d{1,3}|[*x]{1,3}))(?::\d{1,5})?$/i.exec(bare);
   return v4 === null ? network6(bare.replace(/%.*$/, '').toLowerCase()) : network4(String(v4[1]).split('.'));

@@ -9,6 +9,7 @@ import { sealLeftBehind } from './journal.ts';
 import type { IngestMetrics } from './metrics.ts';
 import type { Notify } from './notice.ts';
 import { claim, planned } from './ownership.ts';
+import type { RowOptions } from './rows.ts';
 import { sweepOrphans } from './seal.ts';
 import { Sealer } from './sealing.ts';
 import { PartitionWorker, type End, type WorkerState } from './worker.ts';
@@ -22,6 +23,7 @@ export type PartitionsOptions = {
   readonly ownerName: string;
   readonly messagesMax: number;
   readonly paceMs: number;
+  readonly rows: RowOptions;
 };
 
 const roundMs = 2_000;

@@ -98,7 +98,7 @@ export async function startPolling(environment: Readonly<Record<string, string |
   const api = openMetricsApi(read.METRICS_ENDPOINT, await azureCredential(), { credentials });
   const db = openDatabase(databaseConfig(read), 'poll');
   const log = createLog('poll');
-  const journal = new Journal('poll', { db, log, metrics: ingestMetrics(), owner: hostname(), declared: [] });
+  const journal = new Journal('poll', { db, log, metrics: ingestMetrics(), owner: hostname(), rows: {} });
   const stop = new AbortController();
   const options = { db, journal, api, log, resources: read.METRICS_RESOURCES, now: Date.now };
   const run = async (): Promise<void> => {

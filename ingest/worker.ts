@@ -9,7 +9,7 @@ import type { Held, Hub, Reading } from './hub.ts';
 import type { Message } from './message.ts';
 import type { IngestMetrics } from './metrics.ts';
 import type { Notify } from './notice.ts';
-import { messageRows, type MessageRows } from './rows.ts';
+import { messageRows, type MessageRows, type RowOptions } from './rows.ts';
 import type { Sealer, Sealing } from './sealing.ts';
 import { traced } from './span.ts';
 
@@ -31,6 +31,7 @@ export type WorkerOptions = {
   readonly messagesMax: number;
   /** The least time between two inserts of this partition: small batches make small parts. */
   readonly paceMs: number;
+  readonly rows: RowOptions;
 };
 
 /** What a worker reports for its stream. */
@@ -182,7 +183,7 @@ export class PartitionWorker {
     const { stream } = this;
     await traced('store', { stream, messages: messages.length }, async (span) => {
       let rest: readonly MessageRows[] = await traced('decode', { stream, messages: messages.length }, () =>
-        messages.map((message) => messageRows(message)),
+        messages.map((message) => messageRows(message, this.#options.rows)),
       );
       span.setAttribute(
         'rows',

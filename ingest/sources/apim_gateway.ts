@@ -5,6 +5,7 @@ import { headersOf, remainingTokens, requestIds } from '../header.ts';
 import { moderationOf } from '../moderation.ts';
 import { clientNetwork } from '../network.ts';
 import { address } from '../provider.ts';
+import { headerFacts } from '../provider_headers.ts';
 import { isObject, Reader, type Json } from '../reader.ts';
 import { throttledBy } from '../throttle.ts';
 import { resourceOf, timeOf } from './azure_resource.ts';
@@ -17,6 +18,9 @@ const ignored = new Set(
     'method backendmethod cachetime istracerequested istraceallowed istraceexpired ismastertrace workspaceid'
   ).split(' '),
 );
+
+/** Where header names may tell the provider; their values do not reach a field. */
+const headerNames = ['backendRequestHeaders', 'backendResponseHeaders', 'requestHeaders', 'responseHeaders'];
 
 export const apimGateway: Format = { source: 'apim_gateway', category: 'gatewaylogs', decode: gatewayEvent };
 
@@ -32,6 +36,7 @@ export function gatewayEvent(record: Reader): Event {
   const p = resource.properties;
   const backend = address(p.url('backendUrl'));
   const front = address(p.url('url'));
+  const headers = headerFacts(headerNames.map((name) => p.peek(name)));
   const status = p.status('responseCode');
   const backend_status = p.status('backendResponseCode');
   const lastError = p.object('lastError');
@@ -52,10 +57,12 @@ export function gatewayEvent(record: Reader): Event {
     api_id: p.text('apiId'),
     operation_id: p.text('operationId'),
     operation_name: front.operation_name || backend.operation_name,
-    provider_name: backend.provider_name,
-    deployment: backend.deployment || front.deployment,
+    provider_name: backend.provider_name || headers.provider_name,
+    request_model: backend.request_model || front.request_model,
+    deployment: backend.deployment || front.deployment || backend.service,
     backend: p.text('backendId') || backend.host,
     region: resource.region,
+    routing_label: headers.routing_label,
     user_id: p.text('userId'),
     error_type: reason || (status !== null && status >= 400 ? String(status) : ''),
     cache_status: cache === 'hit' || cache === 'miss' ? cache : '',

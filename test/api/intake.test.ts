@@ -34,7 +34,7 @@ function appWith(intakeUrl: string | null): App {
 
 beforeAll(async () => {
   ledger = await openLedger();
-  const options = { db: ledger.db, log, metrics: ingestMetrics(), owner: 'test', declared: [] };
+  const options = { db: ledger.db, log, metrics: ingestMetrics(), owner: 'test', rows: {} };
   journal = new Journal('intake', options);
   intake = await openIntake({
     ...options,
@@ -53,7 +53,13 @@ afterAll(async () => {
   await ledger.close();
 });
 
-async function post(to: App, path: string, secret: string, body: string | Uint8Array<ArrayBuffer>, headers = {}): Promise<Response> {
+async function post(
+  to: App,
+  path: string,
+  secret: string,
+  body: string | Uint8Array<ArrayBuffer>,
+  headers = {},
+): Promise<Response> {
   return to.request(path, { method: 'POST', headers: { authorization: `Bearer ${secret}`, ...headers }, body });
 }
 

@@ -120,8 +120,13 @@ const mentions: Readonly<Record<string, (n: number) => unknown>> = {
 };
 
 function permutations<T>(items: readonly T[]): T[][] {
-  if (items.length <= 1) return [[...items]];
-  return items.flatMap((item, index) => permutations(items.toSpliced(index, 1)).map((rest) => [item, ...rest]));
+  let orders: T[][] = [[]];
+  for (const item of items) {
+    orders = orders.flatMap((order) =>
+      Array.from({ length: order.length + 1 }, (_, at) => order.toSpliced(at, 0, item)),
+    );
+  }
+  return orders;
 }
 
 /** A small generator of whole numbers, so that a seed gives the same partitions again. */
