@@ -60,15 +60,13 @@ function everyOrder(cases: number, records: number, logged: typeof chained = one
 /** Calls of many records, each record on some stream, in some order. */
 function interleaved(cases: number, records: number, logged: typeof chained = oneId): Waiting[] {
   const random = generator(seed + 1);
-  const all = fc
-    .sample(callRecords(2, records), { numRuns: cases, seed: seed + records })
-    .flatMap((call, index) =>
-      logged(call, random).map((record) =>
-        Object.assign(numbered(record, String(index)), {
-          stream: streams[Math.floor(random() * streams.length)] ?? '',
-        }),
-      ),
-    );
+  const all = fc.sample(callRecords(2, records), { numRuns: cases, seed: seed + records }).flatMap((call, index) =>
+    logged(call, random).map((record) =>
+      Object.assign(numbered(record, String(index)), {
+        stream: streams[Math.floor(random() * streams.length)] ?? '',
+      }),
+    ),
+  );
   return shuffled(all, random);
 }
 
