@@ -33,7 +33,7 @@ const graceMs = 10_000;
 
 /** Serves until it is closed; refuses to start on a database that differs from its declarations. `url` says where. */
 export async function start(config: Config): Promise<Running & { readonly url: string }> {
-  const telemetry = startTelemetry('api', config.otlpEndpoint);
+  const telemetry = await startTelemetry('api', config.otlpEndpoint);
   const db = openDatabase(config.database, 'api');
   try {
     const wrong = await differences(db);

@@ -14,6 +14,7 @@ import {
   priceSources,
   sealed,
   statedLinks,
+  touched,
   unsealed,
   workers,
 } from './ledger.ts';
@@ -202,6 +203,7 @@ export const views = [
   sealed,
   statedLinks,
   linked,
+  touched,
   unsealed,
   rejectedRecords,
   rejected,

@@ -93,7 +93,7 @@ async function repair(options: AuditOptions, held: Held): Promise<void> {
     for (let from = readable; from <= last; from += messagesMax) {
       const through = Math.min(last, from + messagesMax - 1);
       await insertMissing(options, await readAgain(options, from, through));
-      await repeat('database', async () => seal(db, stream, from - 1, through), options);
+      await repeat('database', async () => seal(db, [{ stream, after: from - 1, through }]), options);
     }
   }
   // The hub was asked for everything in between: what is still missing will not come.

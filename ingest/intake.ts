@@ -6,16 +6,16 @@ import { brotliDecompress, gunzip, inflate, zstdDecompress } from 'node:zlib';
 import type { Database } from '#clickhouse/client.ts';
 import { apiKey } from '#clickhouse/ledger.ts';
 import { ConfigurationError, messageOf } from '#common/error.ts';
-import type { Logger } from '#common/log.ts';
 import { isSource } from './decode.ts';
 import type { Journal } from './journal.ts';
 import type { Origin } from './message.ts';
+import type { Notify } from './notice.ts';
 import type { Replayed } from './replay.ts';
 import type { RowOptions } from './rows.ts';
 
 export type IntakeOptions = {
   readonly db: Database;
-  readonly log: Logger;
+  readonly notify: Notify;
   readonly journal: Journal;
   readonly rows: RowOptions;
   readonly replay: (wanted: { reasons: string[]; sources: string[] }) => Promise<Replayed>;
@@ -42,10 +42,7 @@ export async function openIntake(options: IntakeOptions): Promise<Intake> {
   app.post('/v1/rejected/replay', async (c) => replayRejected(c, options));
   app.notFound((c) => problem(c, 404, 'not_found', 'POST /v1/intake/{source} or /v1/rejected/replay'));
   app.onError((error, c) => {
-    options.log.error(
-      { event: 'intake_failed', error: messageOf(error) },
-      'a request was not stored; its sender must repeat it',
-    );
+    options.notify('intake_failed', options.journal.stream, { error: messageOf(error) });
     return problem(c, 503, 'unavailable', 'the records are not stored; send them again');
   });
   const server = await listen(app, options);

@@ -103,7 +103,7 @@ export const variables = {
 
 /** Reads the hub into the ledger until closed. Waits for the database and the hub as long as it takes. */
 export async function start(config: Config): Promise<Running> {
-  const telemetry = startTelemetry('ingest', config.otlpEndpoint);
+  const telemetry = await startTelemetry('ingest', config.otlpEndpoint);
   const db = openDatabase(config.database, 'ingest');
   const metrics = ingestMetrics();
   const notify = notifier(config.log, metrics);
@@ -115,7 +115,7 @@ export async function start(config: Config): Promise<Running> {
   }
   const hub = await openHub(config.hub);
   const partitions = new Partitions({ ...config, db, hub, metrics, notify });
-  const ways = await openWaysIn(config, db, metrics);
+  const ways = await openWaysIn(config, { db, metrics, notify });
   const closeMetrics =
     config.metricsPort === null
       ? async (): Promise<void> => {}
@@ -138,9 +138,12 @@ export async function start(config: Config): Promise<Running> {
 }
 
 /** The intake and the replay, each with a stream of its own; null where no port is set. */
-async function openWaysIn(config: Config, db: Database, metrics: IngestMetrics): Promise<Intake | null> {
+async function openWaysIn(
+  config: Config,
+  shared: { readonly db: Database; readonly metrics: IngestMetrics; readonly notify: Notify },
+): Promise<Intake | null> {
   if (config.intakePort === null) return null;
-  const options = { db, log: config.log, metrics, owner: config.ownerName, rows: config.rows };
+  const options = { ...shared, log: config.log, owner: config.ownerName, rows: config.rows };
   const journals = { intake: new Journal('intake', options), replay: new Journal('replay', options) };
   const intake = await openIntake({
     ...options,

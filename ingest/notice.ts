@@ -14,6 +14,8 @@ const notices = {
   round_failed: ['warn', 'hub or database did not answer; the round is tried again'],
   sweep_failed: ['warn', 'the database did not answer; waiting calls are looked for again'],
   orphans: ['warn', 'calls without their gateway record are shown as unattributed'],
+  intake_failed: ['warn', 'a request was not stored, and its sender was told so and must repeat it'],
+  poll_failed: ['warn', 'metrics were not read; they are asked for again in a minute'],
   overtaken: ['warn', 'another owner had stored this batch'],
   burnt_token: [
     'warn',

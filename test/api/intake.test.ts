@@ -7,6 +7,7 @@ import type { App } from '../../api/route.ts';
 import { openIntake, type Intake } from '../../ingest/intake.ts';
 import { Journal } from '../../ingest/journal.ts';
 import { ingestMetrics } from '../../ingest/metrics.ts';
+import { notifier } from '../../ingest/notice.ts';
 import { replay } from '../../ingest/replay.ts';
 import { createLog } from '#common/log.ts';
 import { type Ledger, openLedger } from './ledger.ts';
@@ -38,6 +39,7 @@ beforeAll(async () => {
   journal = new Journal('intake', options);
   intake = await openIntake({
     ...options,
+    notify: notifier(log, ingestMetrics()),
     journal,
     replay: async (wanted) => replay({ ...options, journal }, wanted),
     port: 0,

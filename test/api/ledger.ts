@@ -5,8 +5,8 @@ import { reader } from '../../api/reader.ts';
 import { readiness } from '../../api/readiness.ts';
 import type { App } from '../../api/route.ts';
 import { openDatabase, type Database, type DatabaseConfig } from '#clickhouse/client.ts';
-import { attributions, calls, events, prices } from '#clickhouse/tables.ts';
-import { sealed } from '#clickhouse/ledger.ts';
+import { attributions, events, prices } from '#clickhouse/tables.ts';
+import { seal } from '../../ingest/seal.ts';
 import { createLog } from '#common/log.ts';
 import { migrate } from '../../migrations/main.ts';
 import { startEngine } from '../support/engine.ts';
@@ -69,15 +69,7 @@ export async function openLedger(): Promise<Ledger> {
       await db.insert(events, lines.join('\n'));
       const through = after + records.length;
       written.set(stream, through);
-      await db.insertFrom(calls, sealed, {
-        stream,
-        after,
-        through,
-        orphans: [],
-        orphans_since: at(Date.now()),
-        linked_ids: [],
-        roots: [],
-      });
+      await seal(db, [{ stream, after, through }]);
     },
     price: async (rows) => {
       const lines = rows.map((row) =>

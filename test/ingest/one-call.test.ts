@@ -160,7 +160,10 @@ test('five logs of one call are one call with the best of each, in every order o
       batches.set(stream, [...(batches.get(stream) ?? []), rows]);
     }
     for (const [stream, batch] of batches) await db.insert(events, insertLines(batch, from.get(stream) ?? -1));
-    for (const [stream, through] of ends) await seal(db, stream, from.get(stream) ?? -1, through);
+    await seal(
+      db,
+      [...ends].map(([stream, through]) => ({ stream, after: from.get(stream) ?? -1, through })),
+    );
   }
   const calls = await db.query<Record<string, unknown>>(
     'SELECT * EXCEPT (version, is_deleted, last_enqueued_at, call_ids, call_id, response_id) FROM calls FINAL',

@@ -13,6 +13,7 @@ import { importFiles } from '../../ingest/import.ts';
 import { openIntake, type Intake } from '../../ingest/intake.ts';
 import { Journal, sealLeftBehind } from '../../ingest/journal.ts';
 import { ingestMetrics } from '../../ingest/metrics.ts';
+import { notifier } from '../../ingest/notice.ts';
 import { replay } from '../../ingest/replay.ts';
 import { openSchema, silent, type Schema } from './schema.ts';
 
@@ -60,6 +61,7 @@ beforeEach(async () => {
   const replaying = new Journal('replay', options());
   intake = await openIntake({
     ...options(),
+    notify: notifier(silent, ingestMetrics()),
     journal,
     replay: async (wanted) => replay({ ...options(), journal: replaying }, wanted),
     port: 0,
