@@ -47,7 +47,7 @@ async function sealCalls(
 }
 
 /** For each id one that stands for all ids linked with it, whichever way round and however often a pair is stated. */
-export function rootsOf(pairs: readonly { id: string; linked_id: string }[]): Map<string, string> {
+function rootsOf(pairs: readonly { id: string; linked_id: string }[]): Map<string, string> {
   const parents = new Map<string, string>();
   const rootOf = (id: string): string => {
     let root = id;
