@@ -6,7 +6,7 @@ import type { Logger } from '#common/log.ts';
 import { type Asked, authenticate, keyring } from './auth.ts';
 import { observe } from './observe.ts';
 import { landingRoute } from './pages/landing.ts';
-import { ProblemError, respond } from './problem.ts';
+import { ProblemError, refuse, respond } from './problem.ts';
 import { DatabaseFailure } from './reader.ts';
 import type { App } from './route.ts';
 import { callRoute } from './routes/call.ts';
@@ -79,6 +79,12 @@ function problemOf(error: Error, request: string, log: Logger): ProblemError {
     return new ProblemError('unavailable', 'the database cannot answer now; nothing is lost, try again', {
       headers: { 'Retry-After': '5' },
     });
+  }
+  if (error instanceof DatabaseFailure && error.message.includes('would add amounts of two currencies')) {
+    return refuse(
+      'currency',
+      'this answer would add amounts of two currencies; name one, or group or filter by what sets them apart',
+    );
   }
   const reason = error instanceof DatabaseFailure ? error.message : (error.stack ?? messageOf(error));
   log.error({ event: 'request_failed', request_id: request, reason }, 'a request failed and will fail again');

@@ -33,7 +33,10 @@ export function groupedRoute(app: App, setting: Setting, question: GroupedQuesti
     partial: z.literal(true).optional().describe('The row reaches beyond complete_through: more may come'),
   });
   const { path, summary, description, roles } = question;
-  const query = groupedShape(groups, measures);
+  const { currency, ...plain } = groupedShape(groups, measures);
+  const query = ('currency' in question.view.parameters ? { currency, ...plain } : plain) as typeof plain & {
+    currency: typeof currency;
+  };
   const ok = listResponse(row, metaSchema);
   register(app, { path, summary, description, roles, query, params: {}, ok }, async (c, given) =>
     answer(c, setting, question, given, measures),

@@ -1,6 +1,7 @@
 import { z } from '@hono/zod-openapi';
 import type { Arguments } from '#clickhouse/view.ts';
-import { dimensions, type attributedCalls, type usage } from '#clickhouse/views.ts';
+import type { rated } from '#clickhouse/money.ts';
+import { dimensions, type attributedCalls } from '#clickhouse/views.ts';
 import { automaticStep, bucketsIn, type Step, steps, zoneName } from './calendar.ts';
 import { decodeCursor, encodeCursor, fingerprint, type Position } from './cursor.ts';
 
@@ -56,6 +57,8 @@ function limitOf(normal: number, maximum: number) {
 
 const once = 'must be given once, as text';
 
+const currency = z.string({ error: once }).regex(/^[A-Z]{3}$/, 'must be an ISO 4217 code such as EUR');
+
 export const format = z
   .enum(['json', 'csv', 'parquet'], { error: 'must be json, csv or parquet' })
   .optional()
@@ -83,7 +86,7 @@ export function windowShape(limit: { normal: number; maximum: number }) {
 
 const stepError = `must be one of ${steps.join(', ')}, auto`;
 
-/** The parameters of a question that groups: `groups` may be named in group_by, `measures` and they in order_by. */
+/** The parameters of a question that groups, `currency` for one about money: `groups` may be named in group_by, `measures` and they in order_by. */
 export function groupedShape(groups: readonly string[], measures: readonly string[]) {
   const names = ['time', ...groups, ...measures];
   const { from, to, ...others } = windowShape({ normal: 1_000, maximum: 100_000 });
@@ -117,6 +120,9 @@ export function groupedShape(groups: readonly string[], measures: readonly strin
       .refine((text) => names.includes(text.replace(/^-/, '')), `must be one of ${names.join(', ')}, or - before it`)
       .optional()
       .describe('A returned column; - before it for descending (default: time, then the groups)'),
+    currency: currency
+      .optional()
+      .describe('Amounts in this currency, at the exchange rate of the day of each call (default: as priced)'),
     ...others,
   };
 }
@@ -216,11 +222,12 @@ export function groupedArguments(
   window: Window,
   step: Step | null,
   visible: readonly string[],
-): Arguments<(typeof usage)['parameters']> {
+): Arguments<typeof rated> {
   return {
     ...callArguments(given, window, visible),
     step: step ?? '',
     tz: given.tz ?? 'UTC',
     group_by: given.group_by ?? [],
+    currency: given.currency ?? '',
   };
 }

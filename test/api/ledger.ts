@@ -5,7 +5,8 @@ import { reader } from '../../api/reader.ts';
 import { readiness } from '../../api/readiness.ts';
 import type { App } from '../../api/route.ts';
 import { openDatabase, type Database, type DatabaseConfig } from '#clickhouse/client.ts';
-import { attributions, calls, events, prices } from '#clickhouse/tables.ts';
+import { attributions, prices } from '#clickhouse/money.ts';
+import { calls, events } from '#clickhouse/tables.ts';
 import { sealed } from '#clickhouse/ledger.ts';
 import { createLog } from '#common/log.ts';
 import { migrate } from '../../migrations/main.ts';
@@ -85,6 +86,8 @@ export async function openLedger(): Promise<Ledger> {
           'test',
           row.provider_name,
           row.model,
+          '',
+          'standard',
           row.token_kind,
           row.context_over_tokens,
           row.list_unit_price,
@@ -103,6 +106,8 @@ export async function openLedger(): Promise<Ledger> {
       const lines = rows.map((row) =>
         JSON.stringify([
           row.consumer_id,
+          '',
+          '',
           row.tenant_id,
           `cc-${row.tenant_id}`,
           '',

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Database } from '#clickhouse/client.ts';
 import { orphans, sealed } from '#clickhouse/ledger.ts';
-import { attributedCalls, errors, latency, spend, unfiltered, usage } from '#clickhouse/views.ts';
+import { spend } from '#clickhouse/money.ts';
+import { attributedCalls, errors, latency, unfiltered, usage } from '#clickhouse/views.ts';
 import { type Arguments, selectFrom, type Types, type View } from '#clickhouse/view.ts';
 import { seal } from '../../ingest/seal.ts';
 import { Delivered } from '../ingest/deliveries.ts';
@@ -122,7 +123,7 @@ const question = {
 };
 
 test('a question of one day reads one day of calls', async () => {
-  const grouped = { ...question, group_by: ['consumer_id'] };
+  const grouped = { ...question, group_by: ['consumer_id'], currency: '' };
   const reads = [
     ...(await partsRead(attributedCalls, question, 'calls')),
     ...(await partsRead(usage, grouped, 'calls')),
