@@ -9,6 +9,7 @@ import { landingRoute } from './pages/landing.ts';
 import { ProblemError, refuse, respond } from './problem.ts';
 import { DatabaseFailure } from './reader.ts';
 import type { App } from './route.ts';
+import { allocatedRoute } from './routes/allocated.ts';
 import { callRoute } from './routes/call.ts';
 import { callsRoute } from './routes/calls.ts';
 import { docsRoutes } from './routes/docs.ts';
@@ -18,6 +19,7 @@ import { intakeRoutes } from './routes/intake.ts';
 import { latencyRoute } from './routes/latency.ts';
 import { pipelineRoute } from './routes/pipeline.ts';
 import { rejectedRoute } from './routes/rejected.ts';
+import { reratedRoute } from './routes/rerated.ts';
 import { spendRoute } from './routes/spend.ts';
 import { usageRoute } from './routes/usage.ts';
 import type { Setting } from './setting.ts';
@@ -49,6 +51,8 @@ export function createApp(setting: Setting, health: Health, version: string): Ap
   for (const route of [
     usageRoute,
     spendRoute,
+    reratedRoute,
+    allocatedRoute,
     latencyRoute,
     errorsRoute,
     callsRoute,

@@ -10,9 +10,9 @@ const dimensionNames = Object.keys(dimensions) as (keyof typeof dimensions)[];
 const bucketsMax = 11_000;
 const dayMs = 86_400_000;
 /** Beyond every instant that a row can have been learned at: all that is known, whatever the clocks say. */
-const everything = '2299-12-31 23:59:59.999';
+export const everything = '2299-12-31 23:59:59.999';
 
-const instant = z.iso
+export const instant = z.iso
   .datetime({
     offset: true,
     error:
@@ -84,9 +84,26 @@ export function windowShape(limit: { normal: number; maximum: number }) {
   };
 }
 
+export const zone = z
+  .string({ error: once })
+  .transform((text, context) => {
+    const name = zoneName(text);
+    if (name === null) context.addIssue('is not an IANA time zone; write one such as Europe/Berlin');
+    return name ?? 'UTC';
+  })
+  .optional()
+  .openapi({ type: 'string' })
+  .describe('IANA time zone of hours, days and months (default UTC); times in answers stay UTC');
+
+export const month = z
+  .string({ error: 'is missing; write a calendar month such as 2026-10' })
+  .regex(/^(19|20)\d\d-(0[1-9]|1[0-2])$/, 'is not a calendar month; write one such as 2026-10')
+  .openapi({ example: '2026-10' })
+  .describe('Calendar month of the time zone tz');
+
 const stepError = `must be one of ${steps.join(', ')}, auto`;
 
-/** The parameters of a question that groups, `currency` for one about money: `groups` may be named in group_by, `measures` and they in order_by. */
+/** The parameters of a question that groups, `currency` and `compare` for one about money: `groups` may be named in group_by, `measures` and they in order_by. */
 export function groupedShape(groups: readonly string[], measures: readonly string[]) {
   const names = ['time', ...groups, ...measures];
   const { from, to, ...others } = windowShape({ normal: 1_000, maximum: 100_000 });
@@ -98,16 +115,7 @@ export function groupedShape(groups: readonly string[], measures: readonly strin
       .enum([...steps, 'auto'], { error: stepError })
       .optional()
       .describe('Width of a row in time, ISO 8601; auto picks one with at most 500 rows per group; default: one row'),
-    tz: z
-      .string({ error: once })
-      .transform((text, context) => {
-        const name = zoneName(text);
-        if (name === null) context.addIssue('is not an IANA time zone; write one such as Europe/Berlin');
-        return name ?? 'UTC';
-      })
-      .optional()
-      .openapi({ type: 'string' })
-      .describe('IANA time zone of hours, days and months (default UTC); times in answers stay UTC'),
+    tz: zone,
     group_by: z
       .string({ error: 'must be given once, as a comma list' })
       .transform((text) => [...new Set(text.split(',').filter((name) => name !== ''))])
@@ -123,6 +131,12 @@ export function groupedShape(groups: readonly string[], measures: readonly strin
     currency: currency
       .optional()
       .describe('Amounts in this currency, at the exchange rate of the day of each call (default: as priced)'),
+    compare: z
+      .enum(['previous'], { error: 'must be previous' })
+      .optional()
+      .describe(
+        'Rows say why contracted cost changed against the window before (the same number of months or days before where the window is of whole ones): volume_change + mix_change + price_change = change',
+      ),
     ...others,
   };
 }

@@ -145,6 +145,82 @@ export const spend = view('spend', rated, {
   pricing_currency: 'String',
 });
 
+const { as_known_at: _now, ...undated } = rated;
+
+/** The groups of `spend`, as its answers about two instants or windows have them. */
+const groups = { ...dimensions, cost_center: 'String', token_kind: 'String', price_model: 'String' } as const;
+
+/** The same calls rated by what was known at two instants: the rows that differ. */
+export const rerated = view(
+  'rerated',
+  { ...undated, known_from: "DateTime64(3, 'UTC')", known_to: "DateTime64(3, 'UTC')" },
+  {
+    bucket: "DateTime('UTC')",
+    ...groups,
+    calls_before: 'UInt64',
+    calls_after: 'UInt64',
+    unpriced_tokens_before: 'UInt64',
+    unpriced_tokens_after: 'UInt64',
+    list_cost_before: amount,
+    list_cost_after: amount,
+    list_cost_difference: amount,
+    contracted_cost_before: amount,
+    contracted_cost_after: amount,
+    contracted_cost_difference: amount,
+    pricing_currency: 'String',
+  },
+);
+
+const { step: _step, ...unstepped } = rated;
+
+/** Why contracted cost changed against an earlier window: volume + mix + price = change. */
+export const spendChange = view(
+  'spend_change',
+  { ...unstepped, previous_from: "DateTime64(3, 'UTC')", previous_to: "DateTime64(3, 'UTC')" },
+  {
+    ...groups,
+    previous_priced_tokens: 'UInt64',
+    priced_tokens: 'UInt64',
+    previous_contracted_cost: 'Decimal(76, 42)',
+    contracted_cost: 'Decimal(76, 42)',
+    change: 'Decimal(76, 42)',
+    volume_change: 'Decimal(76, 42)',
+    mix_change: 'Decimal(76, 42)',
+    price_change: 'Decimal(76, 42)',
+    pricing_currency: 'String',
+  },
+);
+
+/** The lines of each commitment for one calendar month: ratios add up to 1, costs to its amount. */
+export const allocated = view(
+  'allocated',
+  {
+    from: "DateTime64(3, 'UTC')",
+    to: "DateTime64(3, 'UTC')",
+    as_known_at: "DateTime64(3, 'UTC')",
+    visible_tenants: 'Array(String)',
+  },
+  {
+    commitment_id: 'String',
+    name: 'String',
+    charge_period_start: "DateTime('UTC')",
+    charge_period_end: "DateTime('UTC')",
+    tenant_id: 'String',
+    cost_center: 'String',
+    is_idle: 'Bool',
+    allocated_method_id: 'String',
+    allocated_ratio: 'Decimal(38, 18)',
+    usage_quantity: 'Decimal(76, 12)',
+    usage_unit: 'String',
+    committed_amount: 'Decimal(76, 6)',
+    allocated_cost: 'Decimal(76, 24)',
+    billing_currency: 'String',
+    provider_name: 'String',
+    deployments: 'Array(String)',
+    allocated_method_details: 'String',
+  },
+);
+
 /** Which price lists the book was written from: each import states its content in `reason`. */
 export const priceSources = view(
   'price_sources',
@@ -153,4 +229,4 @@ export const priceSources = view(
 );
 
 /** The views of money; `contract.ts` compares them with the database. */
-export const moneyViews = [spend, priceSources] as const;
+export const moneyViews = [spend, rerated, spendChange, allocated, priceSources] as const;

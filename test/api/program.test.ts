@@ -84,9 +84,18 @@ describe('what the program says of itself', () => {
   test('the OpenAPI document is 3.1, names every route once, and every reference in it resolves', async () => {
     const document = (await (await get('/openapi.json')).json()) as Document;
     expect(document.openapi).toMatch(/^3\.1\./);
-    const routes = ['usage', 'spend', 'latency', 'errors', 'calls', 'calls/{call_id}', 'pipeline', 'rejected'].map(
-      (r) => `/v1/${r}`,
-    );
+    const routes = [
+      'usage',
+      'spend',
+      'spend/rerated',
+      'commitments/allocated',
+      'latency',
+      'errors',
+      'calls',
+      'calls/{call_id}',
+      'pipeline',
+      'rejected',
+    ].map((r) => `/v1/${r}`);
     const writing = ['/v1/intake/{source}', '/v1/rejected/replay'];
     expect(Object.keys(document.paths).sort()).toEqual(
       [...routes, ...writing, '/healthz', '/readyz', '/metrics'].sort(),
