@@ -16,6 +16,7 @@ import {
   unsealed,
   workers,
 } from './ledger.ts';
+import { bookViews } from './books.ts';
 import { moneyViews } from './money.ts';
 import { duplicates, losses, pipeline, recordCounts, rejected, rejectedRecords } from './pipeline.ts';
 import { calls } from './tables.ts';
@@ -125,6 +126,7 @@ export const views = [
   errors,
   latency,
   ...moneyViews,
+  ...bookViews,
   callRecords,
   callKeys,
   sealed,

@@ -1,4 +1,5 @@
 import { rm } from 'node:fs/promises';
+import { writer } from '../../api/append.ts';
 import { createApp } from '../../api/app.ts';
 import { createKey, type NewKey } from '../../api/keys.ts';
 import { reader } from '../../api/reader.ts';
@@ -122,7 +123,7 @@ export async function openLedger(): Promise<Ledger> {
     key: async (wanted) => createKey(db, { name: wanted.role, tenants: [], expiresAt: null, ...wanted }),
     api: (now) =>
       createApp(
-        { db: reader(db), now, log, intakeUrl: null },
+        { db: reader(db), books: writer(db), now, log, intakeUrl: null },
         { readiness: readiness(db, now), metricsText: async () => '' },
         'test',
       ),
