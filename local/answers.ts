@@ -94,13 +94,15 @@ function percent(share: Share): string {
   return share === null || share === undefined ? 'unknown' : `${(share * 100).toFixed(2)} %`;
 }
 
+/** The first instant of the month of an instant, or of one that many months later. */
+function monthOf(ms: number, offset: number): string {
+  const date = new Date(ms);
+  return instant(Date.UTC(date.getUTCFullYear(), date.getUTCMonth() + offset, 1)).replace('.000', '');
+}
+
 /** Where everything is, with one question to copy. */
 export function ready(stack: Stack): string {
   // The traffic is an hour long: in the first hour of a month it began in the one before.
-  const monthOf = (ms: number, offset: number): string => {
-    const date = new Date(ms);
-    return instant(Date.UTC(date.getUTCFullYear(), date.getUTCMonth() + offset, 1)).replace('.000', '');
-  };
   const [from, to] = [monthOf(Date.now() - 3_600_000, 0), monthOf(Date.now(), 1)];
   return `
 Who spent what this month:
