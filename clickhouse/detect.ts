@@ -79,7 +79,7 @@ async function seeWaits(db: Database, from: number, to: number): Promise<void> {
 }
 
 /** Learns from the finished hour that begins at `hour` (ms) what is expected of the next. */
-export async function learn(db: Database, hour: number): Promise<void> {
+async function learn(db: Database, hour: number): Promise<void> {
   const next = { hour: argument(hour + hourMs) };
   await learnCounts(db, hour);
   await db.insertFrom(latencyFits, measuredFits, next);

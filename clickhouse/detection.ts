@@ -7,7 +7,7 @@ import { table, view, type Types } from './view.ts';
 const instant = "DateTime64(3, 'UTC')";
 
 /** A row of any detector: one series that meets its condition, or has no data. */
-export const detectionColumns = {
+const detectionColumns = {
   rule: 'String',
   version: 'UInt32',
   labels: 'Map(String, String)',
@@ -269,15 +269,15 @@ export const measuredThrough = view(
 );
 
 /** Back ends that start while callers wait. */
-export const coldStarts = view('cold_starts', { at: instant }, detectionColumns);
+const coldStarts = view('cold_starts', { at: instant }, detectionColumns);
 /** Objectives whose allowance of failures is used up too fast. */
-export const sloBurn = view('slo_burn', { at: instant }, detectionColumns);
+const sloBurn = view('slo_burn', { at: instant }, detectionColumns);
 /** Consumers that are not themselves: loops, and keys in other hands. */
-export const consumerAnomalies = view('consumer_anomalies', { at: instant }, detectionColumns);
+const consumerAnomalies = view('consumer_anomalies', { at: instant }, detectionColumns);
 /** Spend without a price or without a tenant. */
-export const moneyGaps = view('money_gaps', { at: instant }, detectionColumns);
+const moneyGaps = view('money_gaps', { at: instant }, detectionColumns);
 /** What is wrong with the books; as they are now, whatever `at`. */
-export const pipelineHealth = view('pipeline_health', { at: instant }, detectionColumns);
+const pipelineHealth = view('pipeline_health', { at: instant }, detectionColumns);
 
 /** Every detector, to be read at the instant up to which `prepare` has come. */
 export const detectors = [trafficAnomalies, coldStarts, sloBurn, consumerAnomalies, moneyGaps, pipelineHealth] as const;

@@ -86,11 +86,12 @@ export function anomaliesRoute(app: App, setting: Setting): void {
     const most = given.limit ?? limits.normal;
     const rows = await setting.db.read(anomalyEpisodes, args, { orderBy, limit: most + 1 });
     const told = await Promise.all(
-      rows.slice(0, most).map(async (episode, index) => ({
-        ...episode,
-        evidence: JSON.parse(episode.evidence) as unknown,
-        contributors: index < explainedMax ? await explained(setting, episode) : null,
-      })),
+      rows.slice(0, most).map(async (episode, index) =>
+        Object.assign(episode, {
+          evidence: JSON.parse(episode.evidence) as unknown,
+          contributors: index < explainedMax ? await explained(setting, episode) : null,
+        }),
+      ),
     );
     c.header('Vary', 'Accept');
     const meta = { from: window.from.toISOString(), to: window.to.toISOString(), truncated: rows.length > most };

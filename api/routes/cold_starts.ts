@@ -66,7 +66,7 @@ export function coldStartsRoute(app: App, setting: Setting): void {
     const rows = await setting.db.read(coldStartAnswers, args, { orderBy, limit: most + 1 });
     c.header('Vary', 'Accept');
     return c.json({
-      data: rows.slice(0, most).map((row) => ({ ...row, evidence: JSON.parse(row.evidence) as unknown })),
+      data: rows.slice(0, most).map((row) => Object.assign(row, { evidence: JSON.parse(row.evidence) as unknown })),
       meta: { from: window.from.toISOString(), to: window.to.toISOString(), truncated: rows.length > most },
     });
   });

@@ -59,9 +59,10 @@ WITH
         SELECT
             s.bucket AS minute, s.tenant_id AS tenant_id,
             arrayFirst(name -> name != '', [toString(s.deployment), toString(s.response_model), toString(s.backend), toString(s.api_id)]) AS series,
-            -- Amounts of two currencies are never added: then the cost of the minute is not known.
-            if(uniqExactIf(s.pricing_currency, s.pricing_currency != '') > 1, NULL, sum(s.list_cost)) AS list_cost,
-            sum(s.unpriced_tokens) AS unpriced_tokens, groupUniqArrayArray(s.unpriced_models) AS unpriced_models
+            -- In one currency, because amounts of two are never added. What only lacks an exchange rate has a price.
+            sum(s.list_cost) AS list_cost,
+            sumIf(s.unpriced_tokens, s.unpriced_reasons != ['no_exchange_rate']) AS unpriced_tokens,
+            groupUniqArrayArrayIf(s.unpriced_models, s.unpriced_reasons != ['no_exchange_rate']) AS unpriced_models
         FROM spend(
             `from` = {from:DateTime64(3, 'UTC')}, `to` = {to:DateTime64(3, 'UTC')}, `step` = 'PT1M', `tz` = 'UTC',
             `as_known_at` = '2299-12-31 23:59:59.999', `visible_tenants` = ['*'], `tenant_id` = [], `consumer_id` = [],
@@ -69,7 +70,7 @@ WITH
             `deployment` = [], `backend` = [], `region` = [], `source` = [], `service_tier` = [], `user_id` = [],
             `cache_status` = [], `attempts` = [], `model_version` = [], `routing_label` = [], `moderation_outcome` = [],
             `moderation_category` = [], `moderation_severity` = [], `throttled_by` = [],
-            `group_by` = ['tenant_id', 'deployment', 'response_model', 'backend', 'api_id', 'provider_name']) AS s
+            `currency` = 'USD', `group_by` = ['tenant_id', 'deployment', 'response_model', 'backend', 'api_id', 'provider_name']) AS s
         GROUP BY minute, tenant_id, series
     ),
     counted AS
@@ -91,7 +92,7 @@ SELECT
     toDateTime(minute, 'UTC') AS minute, toLowCardinality(tenant_id) AS tenant_id, toLowCardinality(series) AS deployment,
     toLowCardinality(max(provider)) AS provider_name, toLowCardinality(max(place)) AS region,
     toUInt32(sum(n)) AS calls, toUInt32(sum(bad)) AS failed, toUInt32(sum(theirs)) AS server_failed, toUInt32(sum(refused)) AS throttled, toUInt64(sum(amount)) AS tokens,
-    max(money) AS list_cost, toUInt64(sum(unpriced)) AS unpriced_tokens, arrayMap(m -> toLowCardinality(m), groupUniqArrayArray(models)) AS unpriced_models,
+    CAST(max(money) AS Nullable(Decimal(76, 24))) AS list_cost, toUInt64(sum(unpriced)) AS unpriced_tokens, arrayMap(m -> toLowCardinality(m), groupUniqArrayArray(models)) AS unpriced_models,
     toUInt32(sum(firsts)) AS first_token_calls, sum(first_sum) AS first_token_log,
     toUInt32(sum(rests)) AS generation_calls, sum(rest_sum) AS generation_log,
     now64(3, 'UTC') AS computed_at

@@ -37,7 +37,7 @@ export const days: BackendConfig = {
   incidentsPerDay: 0.5,
 };
 
-export type BackendCall = {
+type BackendCall = {
   readonly at: number;
   readonly status: number;
   readonly input: number;
@@ -48,7 +48,7 @@ export type BackendCall = {
 };
 
 /** A boot that made at least one caller wait: the label of a cold start. */
-export type Boot = { readonly kind: 'zero' | 'out'; readonly from: number; readonly readyAt: number };
+type Boot = { readonly kind: 'zero' | 'out'; readonly from: number; readonly readyAt: number };
 
 export type Backend = {
   readonly deployment: string;

@@ -22,7 +22,7 @@ export type Alert = {
 };
 
 /** Which rules tell an incident. An alert of another rule inside it is as false as one outside. */
-export const tellingRules: Readonly<Record<IncidentKind, readonly string[]>> = {
+const tellingRules: Readonly<Record<IncidentKind, readonly string[]>> = {
   spike_10: ['request_spike', 'token_spike', 'cost_spike'],
   spike_3: ['request_spike', 'token_spike', 'cost_spike'],
   errors: ['error_burst'],

@@ -45,9 +45,12 @@ function minuteLine(series: Series, minute: Minute, computed: string): string {
   return `["${wire(minute.at)}","${tenant_id}","${deployment}","${provider_name}","region",${minute.calls},${minute.failed},${minute.failed},${minute.throttled},${minute.tokens},"${cost}",0,[],${minute.timed},${minute.log.toFixed(5)},0,0,"${computed}"]`;
 }
 
+function sum(of: (minute: Minute) => number, part: readonly Minute[]): number {
+  return part.reduce((n, m) => n + of(m), 0);
+}
+
 function hourLine(series: Series, minutes: readonly Minute[], computed: string): string {
   const fives = Array.from({ length: 12 }, (_, i) => minutes.slice(5 * i, 5 * i + 5));
-  const sum = (of: (minute: Minute) => number, part: readonly Minute[]): number => part.reduce((n, m) => n + of(m), 0);
   const tokens = fives.map((part) => sum((m) => m.tokens, part));
   const logs = fives.map((part) => {
     const timed = sum((m) => m.timed, part);

@@ -119,7 +119,7 @@ export function* minutesOf(config: TrafficConfig, series: Series, seed: number):
 }
 
 /** What is usual at an instant: calls per five minutes. */
-export function usual(series: Series, at: number): number {
+function usual(series: Series, at: number): number {
   const hour = (at % dayMs) / hourMs;
   const weekday = new Date(at).getUTCDay();
   const daily = 1 + series.amplitude * Math.cos((2 * Math.PI * (hour - series.peakHour)) / 24);

@@ -50,7 +50,7 @@ export async function runWeeks(
 }
 
 /** The alerts of everything that was found, by the rules' own timings. */
-export async function readAlerts(db: Database, config: TrafficConfig): Promise<Alert[]> {
+async function readAlerts(db: Database, config: TrafficConfig): Promise<Alert[]> {
   const [known] = await db.read(detectorValues, { at: argument(config.scoredFrom) });
   const values = known?.values ?? {};
   const timingOf = (rule: string): Timing => ({

@@ -25,6 +25,10 @@ beforeAll(async () => {
 
 afterAll(async () => schema.close());
 
+function sorted(rows: readonly unknown[]): string[] {
+  return rows.map((row) => JSON.stringify(row)).sort();
+}
+
 test('traffic without incidents raises no alert', { timeout: 300_000 }, async () => {
   const run = await runWeeks(db, { ...small, incidents: false }, [seed], () => {});
   expect(run.alerts).toEqual([]);
@@ -53,8 +57,7 @@ test('what is found minute by minute is what is found in one look at the hour', 
   const single: unknown[] = [];
   for (let at = begin + minute; at <= begin + hour; at += minute)
     single.push(...(await db.read(trafficFindings, { from: argument(at), to: argument(at) })));
-  const byKey = (rows: readonly unknown[]): string[] => rows.map((row) => JSON.stringify(row)).sort();
-  expect(byKey(single)).toEqual(byKey(whole));
+  expect(sorted(single)).toEqual(sorted(whole));
   expect(whole.length).toBeGreaterThan(0);
 });
 
