@@ -35,6 +35,9 @@ const waitsEveryMs = 5 * minuteMs;
 /** What is learned reaches back so far. */
 const memoryMs = 28 * dayMs;
 
+/** A backlog is measured in pieces of this length: a statement costs more than its rows, and its rows cost memory. */
+const atOnceMs = 6 * hourMs;
+
 /** How much `prepare` may catch up with in one call, so that a tick stays short on the first day and after an outage. */
 export type Effort = { readonly hoursMax: number };
 
@@ -48,15 +51,18 @@ export type Prepared = { readonly through: number; readonly complete: boolean };
 export async function prepare(db: Database, at: number, effort: Effort = { hoursMax: 24 }): Promise<Prepared> {
   const to = floor(at, minuteMs);
   const [known] = await db.read(measuredThrough, { at: argument(to) });
-  const measured = instantOf(known?.minutes ?? null);
-  const first = measured === null ? (instantOf(known?.first_call ?? null) ?? to) : 0;
+  const learned = instantOf(known?.hours ?? null);
+  const first = learned === null ? (instantOf(known?.first_call ?? null) ?? to) : 0;
   const begin = floor(Math.max(to - memoryMs, first), hourMs);
-  let minutes = Math.max(begin, measured ?? begin);
-  let hours = Math.max(begin, instantOf(known?.hours ?? null) ?? begin);
+  let minutes = Math.max(begin, instantOf(known?.minutes ?? null) ?? begin);
+  let hours = Math.max(begin, learned ?? begin);
   for (let left = effort.hoursMax; left > 0 && hours + hourMs <= to; left -= 1) {
     const end = hours + hourMs;
-    if (minutes < end) await measure(db, Math.max(begin, minutes - againMs), end);
-    minutes = Math.max(minutes, end);
+    if (minutes < end) {
+      const ahead = Math.min(floor(to, hourMs), hours + atOnceMs);
+      await measure(db, Math.max(begin, minutes - againMs), ahead);
+      minutes = ahead;
+    }
     await learn(db, hours);
     await seeWaits(db, hours, end);
     hours = end;

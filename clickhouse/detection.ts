@@ -265,7 +265,7 @@ const maybeInstant = "Nullable(DateTime64(3, 'UTC'))";
 export const measuredThrough = view(
   'measured_through',
   { at: instant },
-  { minutes: maybeInstant, hours: maybeInstant, first_call: maybeInstant },
+  { minutes: maybeInstant, hours: maybeInstant, findings: maybeInstant, first_call: maybeInstant },
 );
 
 /** Back ends that start while callers wait. */

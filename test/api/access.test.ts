@@ -152,6 +152,8 @@ describe('a role sees what it may and no more', () => {
     '/v1/calls/gw%2Fours': ['viewer', 'on_call', 'admin'],
     '/v1/pipeline': ['on_call', 'admin'],
     '/v1/rejected': ['on_call', 'admin'],
+    '/v1/cold-starts': ['viewer', 'on_call', 'admin'],
+    '/v1/anomalies': ['viewer', 'on_call', 'admin'],
     '/v1/spend/rerated': ['finance', 'admin'],
     '/v1/commitments/allocated': ['viewer', 'finance', 'admin'],
     ...Object.fromEntries(books.map((book) => [`/v1/${book.name}`, ['finance', 'admin'] as const])),

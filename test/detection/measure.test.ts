@@ -97,6 +97,12 @@ function brute(all: readonly CallRecord[]): Map<string, Counted> {
 test('measured minutes are the calls, counted in plain TypeScript; and again after late and moved calls', async () => {
   const first = records(400, start, 2 * hour, 'first');
   await ledger.store(first);
+  // In the first hour nothing has been learned from: that must not begin four weeks before the first call.
+  for (const after of [2, 12])
+    expect(await prepare(ledger.db, start + after * minute, { hoursMax: 0 })).toEqual({
+      through: start + after * minute,
+      complete: true,
+    });
   const at = start + 2 * hour + 10 * minute;
   expect(await prepare(ledger.db, at)).toEqual({ through: at, complete: true });
   const late = records(60, at - 4 * minute, 4 * minute, 'late').map((record) =>
