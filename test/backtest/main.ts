@@ -6,7 +6,7 @@ import { startEngine } from '../support/engine.ts';
 import { days } from './backends.ts';
 import { type ColdScore, runCold } from './cold.ts';
 import { weeks } from './config.ts';
-import { weeksTable } from './report.ts';
+import { falseList, weeksTable } from './report.ts';
 import { runWeeks } from './weeks.ts';
 
 const { values } = parseArgs({
@@ -16,6 +16,7 @@ const { values } = parseArgs({
     days: { type: 'string', default: String(weeks.scoredDays) },
     data: { type: 'string' },
     labels: { type: 'string' },
+    list: { type: 'boolean', default: false },
   },
 });
 
@@ -30,7 +31,9 @@ try {
   print(`synthetic: seeds ${seeds.join(', ')}`);
   if (values.part.includes('weeks')) {
     const config = { ...weeks, scoredDays: Number(values.days) };
-    weeksTable(config, await runWeeks(db, config, seeds, progress)).forEach(print);
+    const run = await runWeeks(db, config, seeds, progress);
+    weeksTable(config, run).forEach(print);
+    if (values.list) falseList(run).forEach(print);
   }
   if (values.part.includes('cold')) {
     const scores: ColdScore[] = [];

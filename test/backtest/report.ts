@@ -59,3 +59,29 @@ export function weeksTable(config: TrafficConfig, run: WeeksRun): string[] {
   );
   return lines;
 }
+
+/** Each false alert with what was found and what went on in its series, as lines; for whoever improves a detector. */
+export function falseList(run: WeeksRun): string[] {
+  const bySeries = new Map(run.series.map((one) => [seriesKey(one), one]));
+  const instant = (ms: number): string => new Date(ms).toISOString().slice(0, 16);
+  return falseAlerts(
+    run.alerts,
+    run.series.flatMap((one) => one.incidents),
+  ).map((alert) => {
+    const one = bySeries.get(alert.series);
+    const near = one?.incidents.findLast((incident) => incident.from <= alert.firedAt);
+    const { score, observed, expected, evidence } = alert.found;
+    return [
+      alert.rule,
+      alert.severity,
+      alert.series,
+      instant(alert.firedAt),
+      `for ${(alert.endedAt - alert.firedAt) / 60_000} min`,
+      `score ${score.toFixed(1)}, ${observed.toFixed(1)} of ${expected.toFixed(1)}, window ${(JSON.parse(evidence) as Record<string, string>)['window_minutes']}`,
+      `mean ${one?.mean.toFixed(1)}, dispersion ${one?.dispersion}, noise ${one?.noise.toFixed(2)}, error rate ${one?.errorRate.toFixed(4)}, throttled ${one?.throttledRate.toFixed(4)}`,
+      near === undefined ? 'no incident before' : `${near.kind} ${instant(near.from)} to ${instant(near.to)}`,
+      one?.level ? `level ${one.level.factor.toFixed(2)} from ${instant(one.level.from)}` : '',
+      one?.holiday ? `holiday ${instant(one.holiday)}` : '',
+    ].join(' | ');
+  });
+}

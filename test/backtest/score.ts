@@ -8,6 +8,10 @@ export type Finding = {
   readonly series: string;
   readonly at: number;
   readonly severity: string;
+  readonly score: number;
+  readonly observed: number;
+  readonly expected: number;
+  readonly evidence: string;
 };
 
 /** How long a condition must hold before it is told, and be gone before it is over; ms. */
@@ -19,6 +23,8 @@ export type Alert = {
   readonly firedAt: number;
   readonly endedAt: number;
   readonly severity: string;
+  /** What was found when it fired. */
+  readonly found: Finding;
 };
 
 /** Which rules tell an incident. An alert of another rule inside it is as false as one outside. */
@@ -57,8 +63,8 @@ export function alertsOf(findings: readonly Finding[], timingOf: (rule: string) 
   });
 }
 
-function pick({ rule, series, severity }: Finding): Pick<Alert, 'rule' | 'series' | 'severity'> {
-  return { rule, series, severity };
+function pick(found: Finding): Pick<Alert, 'rule' | 'series' | 'severity' | 'found'> {
+  return { rule: found.rule, series: found.series, severity: found.severity, found };
 }
 
 export type Score = {

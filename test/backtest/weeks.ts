@@ -57,8 +57,9 @@ async function readAlerts(db: Database, config: TrafficConfig): Promise<Alert[]>
     forMs: (values[`${rule}.for_seconds`] ?? 0) * 1_000,
     keepMs: (values[`${rule}.keep_firing_for_seconds`] ?? 0) * 1_000,
   });
-  const rows = await db.query<{ rule: string; series: string; at: string; severity: string }>(
-    `SELECT rule, concat(labels['tenant_id'], '/', labels['deployment']) AS series, toUnixTimestamp64Milli(evaluated_at) AS at, severity
+  const rows = await db.query<Omit<Finding, 'at'> & { readonly at: string }>(
+    `SELECT rule, concat(labels['tenant_id'], '/', labels['deployment']) AS series, toUnixTimestamp64Milli(evaluated_at) AS at, severity,
+            score, observed, expected, evidence
      FROM ${detections.name} FINAL WHERE state = 'firing'`,
   );
   const findings = rows.map((row): Finding => Object.assign(row, { at: Number(row.at) }));
