@@ -1,3 +1,4 @@
+import { alertTables } from './alert_tables.ts';
 import { table, type Types } from './view.ts';
 
 /** Nullable measures and the names shared by `events` and `calls`, in wire order. */
@@ -223,4 +224,5 @@ export const tables = [
   attributions,
   prices,
   apiKeys,
+  ...alertTables,
 ] as const;

@@ -1,3 +1,4 @@
+import { alertViews } from './alerts.ts';
 import {
   apiKey,
   backfilled,
@@ -222,4 +223,5 @@ export const views = [
   workers,
   priceSources,
   apiKey,
+  ...alertViews,
 ] as const;

@@ -8,7 +8,8 @@ import type { Hub } from './hub.ts';
 import { sealLeftBehind } from './journal.ts';
 import type { IngestMetrics } from './metrics.ts';
 import type { Notify } from './notice.ts';
-import { claim, planned } from './ownership.ts';
+import { claim } from '#clickhouse/claims.ts';
+import { planned } from './ownership.ts';
 import { sweepOrphans } from './seal.ts';
 import { PartitionWorker, type End, type WorkerState } from './worker.ts';
 
