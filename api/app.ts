@@ -9,8 +9,12 @@ import { landingRoute } from './pages/landing.ts';
 import { ProblemError, respond } from './problem.ts';
 import { DatabaseFailure } from './reader.ts';
 import type { App } from './route.ts';
+import { alertRoutes } from './routes/alert.ts';
+import { alertRoutesRoutes } from './routes/alert_routes.ts';
+import { alertsRoute } from './routes/alerts.ts';
 import { callRoute } from './routes/call.ts';
 import { callsRoute } from './routes/calls.ts';
+import { deliveriesRoutes } from './routes/deliveries.ts';
 import { docsRoutes } from './routes/docs.ts';
 import { errorsRoute } from './routes/errors.ts';
 import { type Health, healthRoutes } from './routes/health.ts';
@@ -18,6 +22,7 @@ import { intakeRoutes } from './routes/intake.ts';
 import { latencyRoute } from './routes/latency.ts';
 import { pipelineRoute } from './routes/pipeline.ts';
 import { rejectedRoute } from './routes/rejected.ts';
+import { silencesRoutes } from './routes/silences.ts';
 import { spendRoute } from './routes/spend.ts';
 import { usageRoute } from './routes/usage.ts';
 import type { Setting } from './setting.ts';
@@ -55,6 +60,11 @@ export function createApp(setting: Setting, health: Health, version: string): Ap
     callRoute,
     pipelineRoute,
     rejectedRoute,
+    alertsRoute,
+    alertRoutes,
+    silencesRoutes,
+    alertRoutesRoutes,
+    deliveriesRoutes,
   ]) {
     route(app, setting);
   }

@@ -1,12 +1,12 @@
--- What happened to one alert, in order: its turns, who acknowledged it, and each attempt to tell somebody.
+-- What happened to one alert: its turns, who acknowledged it, and each attempt to tell somebody.
 CREATE OR REPLACE VIEW alert_history AS
 SELECT recorded_at AS at, 'turn' AS kind, arrayStringConcat(turns, ', ') AS what, '' AS receiver, '' AS detail
-FROM alert_events
-WHERE kind = 'state' AND fingerprint = splitByChar('-', {alert_id:String})[1] AND alert_id = {alert_id:String} AND notEmpty(turns)
+FROM alert_events AS e
+WHERE e.kind = 'state' AND fingerprint = splitByChar('-', {alert_id:String})[1] AND alert_id = {alert_id:String} AND notEmpty(turns)
 UNION ALL
 SELECT recorded_at AS at, 'notification' AS kind, toString(action) AS what, receiver, notification_key AS detail
-FROM alert_events
-WHERE kind = 'notification' AND fingerprint = splitByChar('-', {alert_id:String})[1] AND alert_id = {alert_id:String}
+FROM alert_events AS e
+WHERE e.kind = 'notification' AND fingerprint = splitByChar('-', {alert_id:String})[1] AND alert_id = {alert_id:String}
 UNION ALL
 SELECT attempted_at AS at, 'delivery' AS kind, concat(action, ' ', outcome) AS what, receiver,
     trim(concat('attempt ', toString(attempt), if(isNull(status_code), '', concat(', status ', toString(assumeNotNull(status_code)))), if(detail = '', '', concat(', ', detail)))) AS detail

@@ -12,8 +12,8 @@ WHERE known_from > {from:DateTime64(3, 'UTC')} AND known_from <= {to:DateTime64(
 GROUP BY consumer_id, tenant_id, author, reason
 UNION ALL
 SELECT max(started_at) AS at, 'lifecycle' AS kind, concat(deployment, ' ', event_name) AS what, '' AS author, event_reason AS reason
-FROM events
-WHERE kind = 'lifecycle' AND enqueued_at > {from:DateTime64(3, 'UTC')} AND enqueued_at <= {to:DateTime64(3, 'UTC')}
-  AND deployment = {deployment:String} AND deployment != ''
+FROM events AS e
+WHERE e.kind = 'lifecycle' AND e.enqueued_at > {from:DateTime64(3, 'UTC')} AND e.enqueued_at <= {to:DateTime64(3, 'UTC')}
+  AND e.deployment = {deployment:String} AND e.deployment != ''
 GROUP BY deployment, event_name, event_reason
 HAVING isNotNull(at);
