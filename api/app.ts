@@ -5,7 +5,9 @@ import { messageOf } from '#common/environment.ts';
 import type { Logger } from '#common/log.ts';
 import { type Asked, authenticate, keyring } from './auth.ts';
 import { observe } from './observe.ts';
+import { alertsPage } from './pages/alerts.ts';
 import { landingRoute } from './pages/landing.ts';
+import { runbookPage } from './pages/runbook.ts';
 import { ProblemError, respond } from './problem.ts';
 import { DatabaseFailure } from './reader.ts';
 import type { App } from './route.ts';
@@ -72,6 +74,8 @@ export function createApp(setting: Setting, health: Health, version: string): Ap
   healthRoutes(app, health);
   docsRoutes(app, version);
   landingRoute(app);
+  alertsPage(app);
+  runbookPage(app);
 
   app.notFound((c) => respond(c, new ProblemError('not_found', 'there is nothing at this path; see /docs')));
   app.onError((error, c) => respond(c, problemOf(error, c.get('requestId'), setting.log)));

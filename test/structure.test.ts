@@ -169,6 +169,18 @@ test('each decoder has fixtures: a format without an example is a guess', () => 
   for (const name of decoders) expect(exists(`test/fixtures/${name}`), `test/fixtures/${name} is missing`).toBe(true);
 });
 
+test('each alert rule has a heading in the runbook, and each rule that a view finds has a test', () => {
+  const rules = [...text('migrations/0012_alert_rules.sql').matchAll(/^\('(\w+)', /gm)].map((m) => String(m[1]));
+  const headings = [...text('docs/runbook.md').matchAll(/^## (\w+)$/gm)].map((m) => String(m[1]));
+  expect(headings.toSorted(), 'docs/runbook.md has a heading for each rule, and none besides').toEqual(
+    rules.toSorted(),
+  );
+  const found = filesUnder('migrations/views', '.sql').map(text).join('\n');
+  const tests = filesUnder('test', '.test.ts').map(text).join('\n');
+  for (const rule of rules.filter((name) => found.includes(`'${name}'`)))
+    expect(tests.includes(rule), `no test names the rule ${rule}`).toBe(true);
+});
+
 test('every test states a guarantee and none waits for time to pass', () => {
   offending(
     'await the condition',
