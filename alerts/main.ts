@@ -80,7 +80,7 @@ const deliverMs = 1_000;
 
 /** Evaluates and tells until closed. Waits for the database as long as it takes; errors of it delay a round. */
 export async function start(config: Config): Promise<Running> {
-  const telemetry = startTelemetry('alerts', config.otlpEndpoint);
+  const telemetry = await startTelemetry('alerts', config.otlpEndpoint);
   const db = openDatabase(config.database, 'alerts');
   const notify = notifier(config.log);
   const stop = new AbortController();

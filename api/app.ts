@@ -8,12 +8,14 @@ import { observe } from './observe.ts';
 import { alertsPage } from './pages/alerts.ts';
 import { landingRoute } from './pages/landing.ts';
 import { runbookPage } from './pages/runbook.ts';
-import { ProblemError, respond } from './problem.ts';
+import { ProblemError, refuse, respond } from './problem.ts';
 import { DatabaseFailure } from './reader.ts';
 import type { App } from './route.ts';
 import { alertRoutes } from './routes/alert.ts';
 import { alertRoutesRoutes } from './routes/alert_routes.ts';
 import { alertsRoute } from './routes/alerts.ts';
+import { allocatedRoute } from './routes/allocated.ts';
+import { bookRoutes } from './routes/books.ts';
 import { callRoute } from './routes/call.ts';
 import { callsRoute } from './routes/calls.ts';
 import { deliveriesRoutes } from './routes/deliveries.ts';
@@ -24,6 +26,7 @@ import { intakeRoutes } from './routes/intake.ts';
 import { latencyRoute } from './routes/latency.ts';
 import { pipelineRoute } from './routes/pipeline.ts';
 import { rejectedRoute } from './routes/rejected.ts';
+import { reratedRoute } from './routes/rerated.ts';
 import { silencesRoutes } from './routes/silences.ts';
 import { spendRoute } from './routes/spend.ts';
 import { usageRoute } from './routes/usage.ts';
@@ -56,6 +59,8 @@ export function createApp(setting: Setting, health: Health, version: string): Ap
   for (const route of [
     usageRoute,
     spendRoute,
+    reratedRoute,
+    allocatedRoute,
     latencyRoute,
     errorsRoute,
     callsRoute,
@@ -70,6 +75,7 @@ export function createApp(setting: Setting, health: Health, version: string): Ap
   ]) {
     route(app, setting);
   }
+  bookRoutes(app, setting);
   intakeRoutes(app, setting);
   healthRoutes(app, health);
   docsRoutes(app, version);
@@ -93,6 +99,12 @@ function problemOf(error: Error, request: string, log: Logger): ProblemError {
     return new ProblemError('unavailable', 'the database cannot answer now; nothing is lost, try again', {
       headers: { 'Retry-After': '5' },
     });
+  }
+  if (error instanceof DatabaseFailure && error.message.includes('would add amounts of two currencies')) {
+    return refuse(
+      'currency',
+      'this answer would add amounts of two currencies; name one, or group or filter by what sets them apart',
+    );
   }
   const reason = error instanceof DatabaseFailure ? error.message : (error.stack ?? messageOf(error));
   log.error({ event: 'request_failed', request_id: request, reason }, 'a request failed and will fail again');

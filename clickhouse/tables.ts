@@ -1,4 +1,5 @@
 import { alertTables } from './alert_tables.ts';
+import { bookTables } from './money.ts';
 import { table, type Types } from './view.ts';
 
 /** Nullable measures and the names shared by `events` and `calls`, in wire order. */
@@ -28,26 +29,8 @@ const measures = {
   usage_total_tokens: 'Nullable(UInt64)',
 } as const satisfies Types;
 
-/** What ingest inserts into `events`: one row per message and per record; `inserted_at` is the database's. */
-export const events = table('events', {
-  stream: 'LowCardinality(String)',
-  sequence_number: 'Int64',
-  record_index: 'UInt32',
-  prev: 'Int64',
-  enqueued_at: "DateTime64(3, 'UTC')",
-  body_hash: 'UInt64',
-  record_hash: 'UInt64',
-  kind: 'LowCardinality(String)',
-  source: 'LowCardinality(String)',
-  reason: 'LowCardinality(String)',
-  detail: 'String',
-  body: 'String',
-  body_bytes: 'UInt32',
-  call_id: 'String',
-  linked_ids: 'Array(String)',
-  gateway: 'LowCardinality(String)',
-  started_at: "Nullable(DateTime64(3, 'UTC'))",
-  consumer_id: 'LowCardinality(String)',
+/** Texts that a record may state, '' where it does not; shared by `events` and `calls`, in wire order. */
+const texts = {
   product_id: 'LowCardinality(String)',
   api_id: 'LowCardinality(String)',
   operation_id: 'LowCardinality(String)',
@@ -71,6 +54,29 @@ export const events = table('events', {
   throttled_by: 'LowCardinality(String)',
   client_network: 'LowCardinality(String)',
   instance_id: 'LowCardinality(String)',
+} as const satisfies Types;
+
+/** What ingest inserts into `events`: one row per message and per record; `inserted_at` is the database's. */
+export const events = table('events', {
+  stream: 'LowCardinality(String)',
+  sequence_number: 'Int64',
+  record_index: 'UInt32',
+  prev: 'Int64',
+  enqueued_at: "DateTime64(3, 'UTC')",
+  body_hash: 'UInt64',
+  record_hash: 'UInt64',
+  kind: 'LowCardinality(String)',
+  source: 'LowCardinality(String)',
+  reason: 'LowCardinality(String)',
+  detail: 'String',
+  body: 'String',
+  body_bytes: 'UInt32',
+  call_id: 'String',
+  linked_ids: 'Array(String)',
+  gateway: 'LowCardinality(String)',
+  started_at: "Nullable(DateTime64(3, 'UTC'))",
+  consumer_id: 'LowCardinality(String)',
+  ...texts,
   event_name: 'LowCardinality(String)',
   event_reason: 'LowCardinality(String)',
   ...measures,
@@ -94,29 +100,7 @@ export const calls = table('calls', {
   source: 'LowCardinality(String)',
   started_at: "DateTime64(3, 'UTC')",
   consumer_id: 'LowCardinality(String)',
-  product_id: 'LowCardinality(String)',
-  api_id: 'LowCardinality(String)',
-  operation_id: 'LowCardinality(String)',
-  operation_name: 'LowCardinality(String)',
-  provider_name: 'LowCardinality(String)',
-  request_model: 'LowCardinality(String)',
-  response_model: 'LowCardinality(String)',
-  response_id: 'String',
-  deployment: 'LowCardinality(String)',
-  backend: 'LowCardinality(String)',
-  region: 'LowCardinality(String)',
-  service_tier: 'LowCardinality(String)',
-  user_id: 'String',
-  error_type: 'LowCardinality(String)',
-  cache_status: 'LowCardinality(String)',
-  model_version: 'LowCardinality(String)',
-  routing_label: 'LowCardinality(String)',
-  moderation_outcome: 'LowCardinality(String)',
-  moderation_category: 'LowCardinality(String)',
-  moderation_severity: 'LowCardinality(String)',
-  throttled_by: 'LowCardinality(String)',
-  client_network: 'LowCardinality(String)',
-  instance_id: 'LowCardinality(String)',
+  ...texts,
   ...measures,
   usage_quality: 'LowCardinality(String)',
   usage_disagrees: 'Bool',
@@ -164,43 +148,6 @@ export const gaps = table('gaps', {
   reason: 'LowCardinality(String)',
 });
 
-export const tenants = table('tenants', {
-  tenant_id: 'String',
-  name: 'String',
-  time_zone: 'LowCardinality(String)',
-  valid_from: "DateTime64(3, 'UTC')",
-  valid_to: "Nullable(DateTime64(3, 'UTC'))",
-  author: 'String',
-  reason: 'String',
-});
-
-export const attributions = table('attributions', {
-  consumer_id: 'String',
-  tenant_id: 'String',
-  cost_center: 'String',
-  owner: 'String',
-  valid_from: "DateTime64(3, 'UTC')",
-  valid_to: "Nullable(DateTime64(3, 'UTC'))",
-  author: 'String',
-  reason: 'String',
-});
-
-export const prices = table('prices', {
-  price_list: 'LowCardinality(String)',
-  provider_name: 'LowCardinality(String)',
-  model: 'String',
-  token_kind: 'LowCardinality(String)',
-  context_over_tokens: 'UInt64',
-  list_unit_price: 'Decimal(38, 18)',
-  pricing_quantity: 'UInt64',
-  pricing_unit: 'LowCardinality(String)',
-  pricing_currency: 'LowCardinality(String)',
-  valid_from: "DateTime64(3, 'UTC')",
-  valid_to: "Nullable(DateTime64(3, 'UTC'))",
-  author: 'String',
-  reason: 'String',
-});
-
 export const apiKeys = table('api_keys', {
   key_hash: 'FixedString(64)',
   name: 'String',
@@ -220,9 +167,7 @@ export const tables = [
   gaps,
   replays,
   backfills,
-  tenants,
-  attributions,
-  prices,
+  ...bookTables,
   apiKeys,
   ...alertTables,
 ] as const;

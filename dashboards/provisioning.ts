@@ -1,4 +1,5 @@
 import { stringify } from 'yaml';
+import { apiKey } from '#clickhouse/ledger.ts';
 import { apiKeys, tables } from '#clickhouse/tables.ts';
 import { views } from '#clickhouse/views.ts';
 import { provisionedDashboards, provisionedDatasource } from './source.ts';
@@ -21,14 +22,15 @@ function yaml(value: object): string {
 }
 
 /** Views that only other views read have no declaration. */
-const undeclared = ['grouped_calls'];
+const undeclared = ['grouped_calls', 'book', 'book_notes', 'book_borders'];
 
 /**
  * The ClickHouse user of Grafana, for users.d of a server. A view runs with its reader's rights, so the tables under it
  * are granted too; the keys of the API are not. Limits bound what a dashboard may ask of the server.
  */
 function clickhouseUser(database: string): string {
-  const readable = [...tables.filter((table) => table !== apiKeys), ...views].map((it) => it.name);
+  const keys = new Set([apiKeys.name, apiKey.name]);
+  const readable = [...tables, ...views].map((it) => it.name).filter((name) => !keys.has(name));
   const grants = [...readable, ...undeclared].toSorted();
   return `<!-- ${generated} The user that Grafana reads with; its password is in GRAFANA_CLICKHOUSE_PASSWORD of the server. -->
 <clickhouse>
