@@ -1,11 +1,6 @@
 import type { Database } from './client.ts';
 import {
-  baselines,
   coldStartEpisodes,
-  consumerHours,
-  detections,
-  idleGaps,
-  latencyFits,
   measuredBaselines,
   measuredConsumers,
   measuredFits,
@@ -13,12 +8,19 @@ import {
   measuredHours,
   measuredMinutes,
   measuredThrough,
-  measurements,
   trafficFindings,
+} from './detection.ts';
+import {
+  baselines,
+  consumerHours,
+  detections,
+  idleGaps,
+  latencyFits,
+  measurements,
   trafficHours,
   trafficMinutes,
   waitEpisodes,
-} from './detection.ts';
+} from './detection_tables.ts';
 
 /*
  * The order in which the detectors' tables are filled. Every step is a statement that may be repeated: measuring again

@@ -1,16 +1,5 @@
-import {
-  baselines,
-  consumerHours,
-  detectionCalendar,
-  detections,
-  detectorParameters,
-  idleGaps,
-  latencyFits,
-  measurements,
-  trafficHours,
-  trafficMinutes,
-  waitEpisodes,
-} from './detection.ts';
+import { alertTables } from './alert_tables.ts';
+import { detectionTables } from './detection_tables.ts';
 import { bookTables } from './money.ts';
 import { table, type Types } from './view.ts';
 
@@ -181,15 +170,6 @@ export const tables = [
   backfills,
   ...bookTables,
   apiKeys,
-  detectorParameters,
-  detectionCalendar,
-  trafficMinutes,
-  trafficHours,
-  baselines,
-  latencyFits,
-  idleGaps,
-  consumerHours,
-  waitEpisodes,
-  measurements,
-  detections,
+  ...detectionTables,
+  ...alertTables,
 ] as const;

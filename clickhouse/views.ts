@@ -1,19 +1,5 @@
-import {
-  anomalyEpisodes,
-  coldStartAnswers,
-  coldStartEpisodes,
-  contributors,
-  detectors,
-  detectorValues,
-  measuredBaselines,
-  measuredConsumers,
-  measuredFits,
-  measuredGaps,
-  measuredHours,
-  measuredMinutes,
-  measuredThrough,
-  trafficFindings,
-} from './detection.ts';
+import { alertViews } from './alerts.ts';
+import { detectionViews } from './detection.ts';
 import {
   apiKey,
   backfilled,
@@ -169,18 +155,6 @@ export const views = [
   ownership,
   workers,
   apiKey,
-  detectorValues,
-  measuredThrough,
-  measuredMinutes,
-  measuredHours,
-  measuredBaselines,
-  measuredFits,
-  measuredGaps,
-  measuredConsumers,
-  trafficFindings,
-  coldStartEpisodes,
-  coldStartAnswers,
-  anomalyEpisodes,
-  contributors,
-  ...detectors,
+  ...detectionViews,
+  ...alertViews,
 ] as const;

@@ -1,5 +1,5 @@
 import { z } from '@hono/zod-openapi';
-import { anomalyEpisodes, contributors } from '#clickhouse/detection.ts';
+import { anomalyEpisodes, contributors, measuredThrough } from '#clickhouse/detection.ts';
 import type { Row } from '#clickhouse/view.ts';
 import { rowSchema } from '../answer.ts';
 import { exported, formatOf } from '../export.ts';
@@ -44,7 +44,7 @@ export function anomaliesRoute(app: App, setting: Setting): void {
     path,
     summary: 'What differed from what was expected',
     description:
-      'Findings of all detectors, one row per time that they lasted, the newest first. They are stored when they are found: what nobody evaluated is not here.',
+      'Findings of all detectors, one row per time that they lasted, the newest first. They are stored when they are found: of what is later than `evaluated_through` nothing is known yet, and null says that nobody has looked at all.',
     roles: ['viewer', 'on_call', 'admin'],
     query: {
       from,
@@ -55,7 +55,15 @@ export function anomaliesRoute(app: App, setting: Setting): void {
       rule: several.describe('Only these rules; repeat the parameter to allow several'),
     },
     params: {},
-    ok: listResponse(row, z.object({ from: z.iso.datetime(), to: z.iso.datetime(), truncated: z.boolean() })),
+    ok: listResponse(
+      row,
+      z.object({
+        from: z.iso.datetime(),
+        to: z.iso.datetime(),
+        evaluated_through: z.iso.datetime().nullable(),
+        truncated: z.boolean(),
+      }),
+    ),
   } as const;
   register(app, route, async (c, given) => {
     const window = accepted(windowOf(path, given, setting.now()));
@@ -84,6 +92,8 @@ export function anomaliesRoute(app: App, setting: Setting): void {
       });
     }
     const most = given.limit ?? limits.normal;
+    // Before the rows, so that it never promises more than they hold.
+    const [measured] = await setting.db.read(measuredThrough, { at: argument(setting.now()) });
     const rows = await setting.db.read(anomalyEpisodes, args, { orderBy, limit: most + 1 });
     const told = await Promise.all(
       rows.slice(0, most).map(async (episode, index) =>
@@ -94,7 +104,12 @@ export function anomaliesRoute(app: App, setting: Setting): void {
       ),
     );
     c.header('Vary', 'Accept');
-    const meta = { from: window.from.toISOString(), to: window.to.toISOString(), truncated: rows.length > most };
+    const meta = {
+      from: window.from.toISOString(),
+      to: window.to.toISOString(),
+      evaluated_through: measured?.findings ?? null,
+      truncated: rows.length > most,
+    };
     return c.json({ data: told, meta });
   });
 }

@@ -1,5 +1,5 @@
 import { z } from '@hono/zod-openapi';
-import { coldStartAnswers } from '#clickhouse/detection.ts';
+import { coldStartAnswers, measuredThrough } from '#clickhouse/detection.ts';
 import { rowSchema } from '../answer.ts';
 import { exported, formatOf } from '../export.ts';
 import { accepted, type App, listResponse, register } from '../route.ts';
@@ -13,7 +13,16 @@ const several = z
   .transform((given) => (typeof given === 'string' ? [given] : given))
   .optional();
 
-const classes = ['cold_from_zero', 'cold_scaleout', 'overload', 'upstream_slow', 'throttled', 'isolated_tail', 'slow'];
+/** What made callers wait, in the order in which the view looks for it. */
+export const classes = [
+  'cold_from_zero',
+  'cold_scaleout',
+  'overload',
+  'upstream_slow',
+  'throttled',
+  'isolated_tail',
+  'slow',
+];
 
 /** When callers waited for back ends that had to start, or for something else, and which. */
 export function coldStartsRoute(app: App, setting: Setting): void {
@@ -22,7 +31,7 @@ export function coldStartsRoute(app: App, setting: Setting): void {
     path,
     summary: 'When callers waited for a back end to start',
     description:
-      'Episodes that began in the window, also those of other causes, told by `class`. Times are compared with what a call of that size takes on the same back end when it is warm. `confirmed` says that a lifecycle event of the deployment was logged around it; else the class is inferred, with its confidence.',
+      'Episodes that began in the window, also those of other causes, told by `class`. Times are compared with what a call of that size takes on the same back end when it is warm. `confirmed` says that a lifecycle event of the deployment was logged around it; else the class is inferred, with its confidence. Of what is later than `evaluated_through` nothing is known yet; a call that is held is logged when it ends.',
     roles: ['viewer', 'on_call', 'admin'],
     query: {
       from,
@@ -37,7 +46,12 @@ export function coldStartsRoute(app: App, setting: Setting): void {
     params: {},
     ok: listResponse(
       rowSchema(coldStartAnswers.columns),
-      z.object({ from: z.iso.datetime(), to: z.iso.datetime(), truncated: z.boolean() }),
+      z.object({
+        from: z.iso.datetime(),
+        to: z.iso.datetime(),
+        evaluated_through: z.iso.datetime().nullable(),
+        truncated: z.boolean(),
+      }),
     ),
   } as const;
   register(app, route, async (c, given) => {
@@ -63,11 +77,18 @@ export function coldStartsRoute(app: App, setting: Setting): void {
       });
     }
     const most = given.limit ?? 1_000;
+    // Before the rows, so that it never promises more than they hold.
+    const [measured] = await setting.db.read(measuredThrough, { at: argument(setting.now()) });
     const rows = await setting.db.read(coldStartAnswers, args, { orderBy, limit: most + 1 });
     c.header('Vary', 'Accept');
     return c.json({
       data: rows.slice(0, most).map((row) => Object.assign(row, { evidence: JSON.parse(row.evidence) as unknown })),
-      meta: { from: window.from.toISOString(), to: window.to.toISOString(), truncated: rows.length > most },
+      meta: {
+        from: window.from.toISOString(),
+        to: window.to.toISOString(),
+        evaluated_through: measured?.minutes ?? null,
+        truncated: rows.length > most,
+      },
     });
   });
 }

@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Detection, journalLine, newAlert } from '../../alerts/alert.ts';
 import type { App } from '../../api/route.ts';
+import { alertEvents } from '#clickhouse/alert_tables.ts';
 import { apiKeys } from '#clickhouse/tables.ts';
 import { hashOf, keyring } from '../../api/auth.ts';
 import { books } from '../../api/book.ts';
@@ -15,6 +17,9 @@ const records: CallRecord[] = [
   { call_id: 'gw/ours', started_at: start + 1, consumer_id: 'c-ours' },
   { call_id: 'gw/theirs', started_at: start + 2, consumer_id: 'c-theirs' },
 ];
+
+/** An alert of each tenant, of the same rule. */
+const alertIds = { ours: '0011223344556677-a', theirs: '7766554433221100-a' };
 
 let ledger: Ledger;
 let app: App;
@@ -39,6 +44,7 @@ beforeAll(async () => {
     { ...rule, consumer_id: 'c-theirs', tenant_id: 'theirs' },
   ]);
   await ledger.store(records);
+  await ledger.db.insert(alertEvents, [alertLine('ours'), alertLine('theirs')].join('\n'));
   for (const role of ['finance', 'on_call', 'admin', 'intake'] as const) keys[role] = await ledger.key({ role });
   keys.viewer = await ledger.key({ role: 'viewer', tenants: ['ours'] });
   keys.stranger = await ledger.key({ role: 'viewer', tenants: ['nobody'] });
@@ -53,6 +59,30 @@ beforeAll(async () => {
 
 afterAll(async () => ledger.close());
 
+function alertLine(tenant: keyof typeof alertIds): string {
+  const found: Detection = {
+    rule: 'latency',
+    version: 1,
+    labels: { tenant_id: tenant, consumer_id: `c-${tenant}` },
+    state: 'firing',
+    severity: 'ticket',
+    started_at: new Date(start).toISOString(),
+    observed: 2,
+    expected: 1,
+    unit: 'ms',
+    score: 1,
+    cost_per_hour: null,
+    affected: [`c-${tenant}`],
+    evidence: '{}',
+    confidence: 1,
+  };
+  const id = alertIds[tenant];
+  const alert = newAlert(found, id.slice(0, 16));
+  const state = { ...alert.state, status: 'firing' as const, activeAt: start, firedAt: start };
+  const place = { tick: 1, position: tenant.length, evaluator: 'test', recordedAt: start, evaluatedAt: start };
+  return journalLine('state', place, { ...alert, id, state }, ['pending', 'firing']);
+}
+
 async function revoke(key: string, role: string): Promise<void> {
   await ledger.db.insert(apiKeys, JSON.stringify([hashOf(key), role, role, [], null, true]));
 }
@@ -63,7 +93,7 @@ async function v1Routes(): Promise<string[]> {
   const { paths } = (await response.json()) as { paths: Record<string, object> };
   const found = Object.keys(paths).filter((path) => path.startsWith('/v1/') && 'get' in (paths[path] ?? {}));
   expect(found.length).toBeGreaterThanOrEqual(7);
-  return found.map((path) => path.replace('{call_id}', 'gw%2Fours'));
+  return found.map((path) => path.replace('{call_id}', 'gw%2Fours').replace('{alert_id}', alertIds.ours));
 }
 
 async function get(path: string, key: string | null): Promise<{ status: number; headers: Headers; text: string }> {
@@ -110,8 +140,8 @@ describe('without a valid key no route answers', () => {
     await ledger.db.insert(apiKeys, JSON.stringify([hashOf(chosen), 'chosen', 'admin', [], null, false]));
     expect((await get('/v1/pipeline', chosen)).status).toBe(200);
     let questions = 0;
-    const { read, stream } = reader(ledger.db);
-    const counted = { read: ((...asked) => (questions++, read(...asked))) as typeof read, stream };
+    const { read, ...others } = reader(ledger.db);
+    const counted = { ...others, read: ((...asked) => (questions++, read(...asked))) as typeof read };
     const keys = keyring(counted, () => clock);
     for (const none of ['', 'fifteen-letters', 'with a space in it', 'tab\tin-the-middle-of-it', 'x'.repeat(257)])
       expect(await keys(none)).toBeNull();
@@ -154,6 +184,11 @@ describe('a role sees what it may and no more', () => {
     '/v1/rejected': ['on_call', 'admin'],
     '/v1/cold-starts': ['viewer', 'on_call', 'admin'],
     '/v1/anomalies': ['viewer', 'on_call', 'admin'],
+    '/v1/alerts': ['viewer', 'on_call', 'admin'],
+    [`/v1/alerts/${alertIds.ours}`]: ['viewer', 'on_call', 'admin'],
+    '/v1/alert-routes': ['on_call', 'admin'],
+    '/v1/silences': ['on_call', 'admin'],
+    '/v1/deliveries': ['on_call', 'admin'],
     '/v1/spend/rerated': ['finance', 'admin'],
     '/v1/commitments/allocated': ['viewer', 'finance', 'admin'],
     ...Object.fromEntries(books.map((book) => [`/v1/${book.name}`, ['finance', 'admin'] as const])),
@@ -176,14 +211,18 @@ describe('a role sees what it may and no more', () => {
   });
 
   test("a viewer's answers hold its tenants only, on every question and whatever it filters by", async () => {
-    const filters = ['', '&tenant_id=*&tenant_id=theirs&tenant_id=ours&consumer_id=c-ours&consumer_id=c-theirs'];
+    const tenants = '&tenant_id=*&tenant_id=theirs&tenant_id=ours';
     // What has no window and no groups is asked for by name where it is tested.
     const questions = routes.filter(
-      (route) => allowed[route]?.includes('viewer') === true && !route.includes('%2F') && needed[route] === undefined,
+      (route) =>
+        allowed[route]?.includes('viewer') === true && !/%2F|alerts\//.test(route) && needed[route] === undefined,
     );
+    /** What is not of calls has no groups, and filters of its own. */
+    const filters: Record<string, string> = { '/v1/alerts': tenants, '/v1/anomalies': tenants, '/v1/cold-starts': '' };
     for (const route of questions) {
-      for (const filter of filters) {
-        const grouping = route === '/v1/calls' ? '' : '&group_by=tenant_id,consumer_id';
+      const own = filters[route];
+      for (const filter of new Set(['', own ?? `${tenants}&consumer_id=c-ours&consumer_id=c-theirs`])) {
+        const grouping = own !== undefined || route === '/v1/calls' ? '' : '&group_by=tenant_id,consumer_id';
         const path = `${route}?${window}${grouping}${filter}`;
         const [json, csv] = await Promise.all([ask(app, keys.viewer, path), get(`${path}&format=csv`, keys.viewer)]);
         expect(JSON.stringify(json.data)).not.toContain('theirs');
@@ -200,6 +239,16 @@ describe('a role sees what it may and no more', () => {
     expect(mine.data.map((row) => [row['tenant_id'], row['calls']])).toEqual([['ours', '1']]);
     const everyone = await ask(app, keys.finance, `/v1/usage?${window}&group_by=tenant_id`);
     expect(everyone.data.map((row) => row['tenant_id'])).toEqual(['ours', 'theirs']);
+  });
+
+  test("another tenant's alert answers exactly like one that does not exist", async () => {
+    const [theirs, none] = [
+      await get(`/v1/alerts/${alertIds.theirs}`, keys.viewer),
+      await get('/v1/alerts/ffffffffffffffff-a', keys.viewer),
+    ];
+    expect([theirs.status, none.status]).toEqual([404, 404]);
+    expect(anonymous(theirs)).toBe(anonymous(none));
+    expect((await get(`/v1/alerts/${alertIds.theirs}`, keys.on_call)).status).toBe(200);
   });
 
   test("another tenant's call answers exactly like one that does not exist", async () => {

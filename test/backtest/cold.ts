@@ -1,6 +1,7 @@
 import type { Database } from '#clickhouse/client.ts';
 import { argument } from '#clickhouse/detect.ts';
-import { coldStartEpisodes, idleGaps, latencyFits, measuredFits, measuredGaps } from '#clickhouse/detection.ts';
+import { coldStartEpisodes, measuredFits, measuredGaps } from '#clickhouse/detection.ts';
+import { idleGaps, latencyFits } from '#clickhouse/detection_tables.ts';
 import { type Backend, type BackendConfig, backendsOf } from './backends.ts';
 import { type Knowledge, storeCalls } from './store_calls.ts';
 

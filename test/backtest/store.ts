@@ -1,5 +1,5 @@
 import type { Database } from '#clickhouse/client.ts';
-import { trafficHours, trafficMinutes } from '#clickhouse/detection.ts';
+import { trafficHours, trafficMinutes } from '#clickhouse/detection_tables.ts';
 import type { TrafficConfig } from './config.ts';
 import { type Minute, minutesOf, type Series } from './traffic.ts';
 

@@ -1,6 +1,7 @@
 import type { Database } from '#clickhouse/client.ts';
 import { argument, find, learnCounts } from '#clickhouse/detect.ts';
-import { detections, detectorValues } from '#clickhouse/detection.ts';
+import { detectorValues } from '#clickhouse/detection.ts';
+import { detections } from '#clickhouse/detection_tables.ts';
 import type { TrafficConfig } from './config.ts';
 import { alertsOf, type Alert, type Finding, type Timing } from './score.ts';
 import { learnedDays, storeSeries } from './store.ts';

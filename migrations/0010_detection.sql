@@ -224,3 +224,18 @@ CREATE TABLE IF NOT EXISTS detections
 ENGINE = ${R}ReplacingMergeTree
 PARTITION BY toDate(evaluated_at)
 ORDER BY (evaluated_at, rule, labels);
+
+-- Whether a finding deserved to be looked at: the labels by which detectors are judged. The last verdict counts. A finding
+-- has no row of its own while it lasts, so it is named by what it is of and by an instant within it.
+CREATE TABLE IF NOT EXISTS detection_feedback
+(
+    kind         LowCardinality(String) COMMENT 'anomaly or cold_start',
+    fingerprint  String                 COMMENT 'hash of rule and labels, or of deployment and backend',
+    about_at     DateTime64(3, 'UTC'),
+    verdict      LowCardinality(String) COMMENT 'useful or noise',
+    author       String,
+    comment      String,
+    written_at   DateTime64(3, 'UTC') DEFAULT now64(3)
+)
+ENGINE = ${R}MergeTree
+ORDER BY (kind, fingerprint, about_at, written_at);
