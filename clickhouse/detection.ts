@@ -120,6 +120,8 @@ export const measuredThrough = view(
 const coldStarts = view('cold_starts', { at: instant }, detectionColumns);
 /** Objectives whose allowance of failures is used up too fast. */
 const sloBurn = view('slo_burn', { at: instant }, detectionColumns);
+/** Budgets that are used up too fast, or are. */
+const budgetBurn = view('budget_burn', { at: instant }, detectionColumns);
 /** Consumers that are not themselves: loops, and keys in other hands. */
 const consumerAnomalies = view('consumer_anomalies', { at: instant }, detectionColumns);
 /** Spend without a price or without a tenant. */
@@ -128,7 +130,15 @@ const moneyGaps = view('money_gaps', { at: instant }, detectionColumns);
 const pipelineHealth = view('pipeline_health', { at: instant }, detectionColumns);
 
 /** Every detector, to be read at the instant up to which `prepare` has come. */
-export const detectors = [trafficAnomalies, coldStarts, sloBurn, consumerAnomalies, moneyGaps, pipelineHealth] as const;
+export const detectors = [
+  trafficAnomalies,
+  coldStarts,
+  sloBurn,
+  budgetBurn,
+  consumerAnomalies,
+  moneyGaps,
+  pipelineHealth,
+] as const;
 
 export const detectionViews = [
   detectorValues,
