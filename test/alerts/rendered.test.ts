@@ -14,7 +14,7 @@ const minute = 60_000;
 const begin = Date.parse('2026-10-01T10:00:00Z');
 const text = (path: string): string => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
 const rules = [
-  ...text('migrations/0012_alert_rules.sql').matchAll(/^\('(\w+)', \d+, '([^']+)'.*?'(?:ledger|wall)', '(\w+)'/gm),
+  ...text('migrations/0009_alert_rules.sql').matchAll(/^\('(\w+)', \d+, '([^']+)'.*?'(?:ledger|wall)', '(\w+)'/gm),
 ].map(([, rule = '', title = '', runbook = '']) => ({ rule, title, runbook }));
 let server: ReceiverServer;
 let smtp: SMTPServer;
