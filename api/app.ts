@@ -11,6 +11,7 @@ import { DatabaseFailure } from './reader.ts';
 import type { App } from './route.ts';
 import { allocatedRoute } from './routes/allocated.ts';
 import { bookRoutes } from './routes/books.ts';
+import { budgetStatusRoute } from './routes/budget_status.ts';
 import { callRoute } from './routes/call.ts';
 import { callsRoute } from './routes/calls.ts';
 import { docsRoutes } from './routes/docs.ts';
@@ -54,6 +55,7 @@ export function createApp(setting: Setting, health: Health, version: string): Ap
     spendRoute,
     reratedRoute,
     allocatedRoute,
+    budgetStatusRoute,
     latencyRoute,
     errorsRoute,
     callsRoute,

@@ -159,7 +159,7 @@ describe('a generated month', () => {
         expected(inWindow, (line) => groups.map((name) => dimensions[name]?.(line))),
       );
       const sums = amounts.map((name) =>
-        shown(total(data.map((row) => (row[name] === null ? null : units(String(row[name])))))),
+        shown(total(data.map((row) => (row[name] === null ? null : units(row[name]))))),
       );
       expect([groups, sums]).toEqual([groups, whole]);
     }

@@ -21,7 +21,7 @@ export function decimal(value: bigint): string {
   return `${value < 0n ? '-' : ''}${magnitude / scale}${fraction === '' ? '' : `.${fraction}`}`;
 }
 
-export type Dated = { readonly valid_from: number; readonly valid_to: number | null };
+type Dated = { readonly valid_from: number; readonly valid_to: number | null };
 export type Price = Dated & { model: string; token_kind: string; context_over_tokens: number; list_unit_price: string };
 export type Discount = Dated & {
   agreement_id: string;
