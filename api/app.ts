@@ -16,6 +16,7 @@ import { alertRoutesRoutes } from './routes/alert_routes.ts';
 import { alertsRoute } from './routes/alerts.ts';
 import { allocatedRoute } from './routes/allocated.ts';
 import { bookRoutes } from './routes/books.ts';
+import { budgetStatusRoute } from './routes/budget_status.ts';
 import { callRoute } from './routes/call.ts';
 import { callsRoute } from './routes/calls.ts';
 import { deliveriesRoutes } from './routes/deliveries.ts';
@@ -61,6 +62,7 @@ export function createApp(setting: Setting, health: Health, version: string): Ap
     spendRoute,
     reratedRoute,
     allocatedRoute,
+    budgetStatusRoute,
     latencyRoute,
     errorsRoute,
     callsRoute,

@@ -160,6 +160,7 @@ describe('a role sees what it may and no more', () => {
     ...Object.fromEntries(handled.map((name) => [`/v1/${name}`, ['on_call', 'admin'] as const])),
     '/v1/spend/rerated': ['finance', 'admin'],
     '/v1/commitments/allocated': ['viewer', 'finance', 'admin'],
+    '/v1/budgets/status': ['viewer', 'finance', 'on_call', 'admin'],
     ...Object.fromEntries(books.map((book) => [`/v1/${book.name}`, ['finance', 'admin'] as const])),
   };
   /** What a question cannot do without. */
