@@ -38,7 +38,18 @@ export type Alert = {
   readonly silencedBy: readonly string[];
   /** Receivers that are told of this episode. */
   readonly notified: readonly string[];
+  /** Beyond the pages of a day that its tenant may cause: a ticket for as long as it lasts. */
+  readonly demoted: boolean;
+  readonly context: Context;
 };
+
+/** What was looked up when it fired. Of contributors, the share of the difference that each explains. */
+export type Context = {
+  readonly contributors: Readonly<Record<string, number>>;
+  readonly recentChanges: readonly string[];
+};
+
+export const noContext: Context = { contributors: {}, recentChanges: [] };
 
 /** Of rule and labels alone: value, severity and version of the rule may change and it is still this alert. */
 export function fingerprintOf(rule: string, labels: Readonly<Record<string, string>>): string {
@@ -74,6 +85,8 @@ export function newAlert(detection: Detection, fingerprint: string): Alert {
     acknowledgedBy: '',
     silencedBy: [],
     notified: [],
+    demoted: false,
+    context: noContext,
   };
 }
 
@@ -134,6 +147,8 @@ const nobody: Alert = {
   acknowledgedBy: '',
   silencedBy: [],
   notified: [],
+  demoted: false,
+  context: noContext,
 };
 
 /** One line of the journal; a tick's own row has no alert, a notification has what is told. */
@@ -172,6 +187,9 @@ export function journalLine(
     acknowledged_by: alert.acknowledgedBy,
     silenced_by: alert.silencedBy,
     notified: alert.notified,
+    demoted: alert.demoted,
+    contributors: alert.context.contributors,
+    recent_changes: alert.context.recentChanges,
     started_at: iso(found.startedAt),
     observed: found.observed,
     expected: found.expected,
@@ -230,6 +248,8 @@ export function alertOf(row: Row<(typeof alertStates)['columns']>): Alert {
     acknowledgedBy: row.acknowledged_by,
     silencedBy: row.silenced_by,
     notified: row.notified,
+    demoted: row.demoted,
+    context: { contributors: row.contributors, recentChanges: row.recent_changes },
   };
 }
 

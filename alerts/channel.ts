@@ -71,8 +71,16 @@ export function factsOf(message: Message): readonly (readonly [name: string, val
     ['Affected', message.affected.join(', ')],
     ['Mostly', message.contributors.map(({ what, share }) => `${what} (${Math.round(share * 100)} %)`).join(', ')],
     ['Changed recently', message.recent_changes.join('; ')],
+    ['Evidence', evidenceOf(message)],
     ['Confidence', `${Math.round(message.confidence * 100)} %`],
     ['Rule', `${message.rule} version ${message.version}`],
   ];
   return facts.filter(([, value]) => value !== '');
+}
+
+/** What the detector saw, in a line. */
+export function evidenceOf({ evidence }: Message): string {
+  return Object.entries(evidence)
+    .map(([name, value]) => `${name} ${typeof value === 'string' ? value : JSON.stringify(value)}`)
+    .join('; ');
 }

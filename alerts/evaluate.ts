@@ -9,6 +9,7 @@ import {
   foundOf,
   matched,
   newAlert,
+  noContext,
   severities,
 } from './alert.ts';
 import type { Route, Silence } from './config.ts';
@@ -30,7 +31,13 @@ export type Evaluated = {
   readonly acknowledged: ReadonlyMap<string, { readonly author: string; readonly at: number }>;
   readonly silences: readonly Silence[];
   readonly routes: readonly Route[];
+  readonly pages: Pages;
+  /** Whether every detector answered. What was not looked for everywhere may have begun, and is not over. */
+  readonly complete: boolean;
 };
+
+/** Ids of the alerts that people were paged for in the last day, by tenant, and how many of each tenant there may be. */
+export type Pages = { readonly perDay: number; readonly told: ReadonlyMap<string, ReadonlySet<string>> };
 
 /** What became of one alert, and who is to be told. `kept` says that nothing changed but what was measured. */
 export type Changed = {
@@ -63,6 +70,7 @@ export function evaluate(before: ReadonlyMap<string, Alert>, given: Evaluated): 
   const found = strongest(given.detections);
   const fingerprints = new Set([...before.keys(), ...found.keys()]);
   const changed: Changed[] = [];
+  const budget = pageBudget(given.pages);
   for (const fingerprint of fingerprints) {
     const detection = found.get(fingerprint);
     const known = before.get(fingerprint);
@@ -71,7 +79,7 @@ export function evaluate(before: ReadonlyMap<string, Alert>, given: Evaluated): 
     if (alert === null) continue;
     const stepped = evaluated(alert, detection, given);
     const handled = handle(stepped.alert, given);
-    const told = tell(handled.alert, stepped.turns, handled.turns, given.routes);
+    const told = tell(handled.alert, stepped.turns, handled.turns, given.routes, budget);
     const turns = [...stepped.turns, ...handled.turns];
     const kept = turns.length === 0 && told.told.length === 0 && !differs(alert, told.alert);
     changed.push({ alert: told.alert, kept, turns, told: told.told });
@@ -102,7 +110,7 @@ function evaluated(
   const rule = ruleOf(given.rules, alert.rule);
   const at = given.at[rule.clock === 'wall' ? 'wall' : 'ledger'];
   if (at === null) return { alert, turns: [] };
-  const signal: Signal = detection === undefined ? 'clear' : detection.state === 'firing' ? 'firing' : 'no_data';
+  const signal = signalOf(detection, given.complete);
   const timing = { forMs: rule.for_seconds * 1_000, keepFiringForMs: rule.keep_firing_for_seconds * 1_000 };
   const { state, turns } = step(alert.state, signal, at, timing);
   const begins = turns.includes('pending');
@@ -115,11 +123,19 @@ function evaluated(
         acknowledgedBy: '',
         silencedBy: [],
         notified: [],
+        demoted: false,
+        context: noContext,
       }
     : alert;
   if (detection === undefined || signal !== 'firing') return { alert: { ...current, state }, turns };
-  const severity = higher(current.severity, lower(detection.severity, rule.severity));
+  const most = current.demoted ? lower(rule.severity, 'ticket') : rule.severity;
+  const severity = higher(current.severity, lower(detection.severity, most));
   return { alert: { ...current, state, version: detection.version, severity, found: foundOf(detection) }, turns };
+}
+
+function signalOf(detection: Detection | undefined, complete: boolean): Signal {
+  if (detection === undefined) return complete ? 'clear' : 'no_data';
+  return detection.state === 'firing' ? 'firing' : 'no_data';
 }
 
 /** Within an episode the severity only rises: who was paged is not told that it was a ticket after all. */
@@ -154,27 +170,55 @@ function handle(alert: Alert, given: Evaluated): { alert: Alert; turns: readonly
   return { alert: { ...next, silencedBy }, turns };
 }
 
+/** Takes one page of the day's of its tenant for an alert; false when none is left. What is of no tenant has no limit. */
+type Budget = (alert: Alert) => boolean;
+
+function pageBudget({ perDay, told }: Pages): Budget {
+  const spent = new Map([...told].map(([tenant, ids]) => [tenant, new Set(ids)]));
+  return (alert) => {
+    const tenant = alert.labels['tenant_id'] ?? '';
+    if (tenant === '') return true;
+    const ids = spent.get(tenant) ?? new Set();
+    if (!ids.has(alert.id) && ids.size >= perDay) return false;
+    spent.set(tenant, ids.add(alert.id));
+    return true;
+  };
+}
+
 /**
  * A silence keeps a trigger back for as long as it lasts. What was told before it is resolved all the same, because
- * otherwise an incident would stay open at the receiver for ever. An acknowledged alert is told to nobody else.
+ * otherwise an incident would stay open at the receiver for ever. An acknowledged alert is told to nobody else. What
+ * would be one page too many of its tenant is a ticket, and goes where tickets go.
  */
 function tell(
   alert: Alert,
   turns: readonly Turn[],
   handled: readonly Handled[],
   routes: readonly Route[],
+  budget: Budget,
 ): { alert: Alert; told: Changed['told'] } {
   const told: { action: Action; receivers: readonly string[] }[] = [];
-  let { notified } = alert;
+  let next = alert;
   if (alert.state.status === 'firing' && alert.silencedBy.length === 0 && alert.acknowledgedAt === null) {
-    const fresh = receiversOf(alert, routes).filter((name) => !notified.includes(name));
-    if (fresh.length > 0) told.push({ action: 'trigger', receivers: fresh });
-    notified = [...notified, ...fresh];
+    let fresh = freshReceivers(alert, routes);
+    if (fresh.length > 0 && alert.severity === 'page' && !budget(alert)) {
+      next = { ...alert, severity: 'ticket', demoted: true };
+      fresh = freshReceivers(next, routes);
+    }
+    if (fresh.length > 0) {
+      told.push({ action: 'trigger', receivers: fresh });
+      next = { ...next, notified: [...next.notified, ...fresh] };
+    }
   }
+  const { notified } = next;
   if (handled.includes('acknowledged') && notified.length > 0)
     told.push({ action: 'acknowledge', receivers: notified });
   if (turns.includes('resolved') && notified.length > 0) told.push({ action: 'resolve', receivers: notified });
-  return { alert: notified === alert.notified ? alert : { ...alert, notified }, told };
+  return { alert: next, told };
+}
+
+function freshReceivers(alert: Alert, routes: readonly Route[]): string[] {
+  return receiversOf(alert, routes).filter((name) => !alert.notified.includes(name));
 }
 
 /** Of the first route that matches, and of those after it where it goes on. */

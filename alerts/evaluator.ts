@@ -1,13 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import { alertReceivers } from '#clickhouse/alert_tables.ts';
-import { alertRulesKnown, alertStates, lastTick } from '#clickhouse/alerts.ts';
+import { alertRulesKnown, alertStates, arrivalDelay, lastTick } from '#clickhouse/alerts.ts';
 import type { Database } from '#clickhouse/client.ts';
 import type { Row } from '#clickhouse/view.ts';
-import { type Alert, alertOf, type Detection, journalLine, type Place } from './alert.ts';
+import { type Alert, alertOf, journalLine, type Place } from './alert.ts';
 import type { Delivery } from './config.ts';
+import { withContext } from './context.ts';
+import { type Detected, failing } from './detect.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { Election } from './election.ts';
-import { evaluate, type Rule, ruleOf } from './evaluate.ts';
+import { evaluate, type Evaluated, type Rule, ruleOf } from './evaluate.ts';
 import { noticesOf, readHandling } from './handling.ts';
 import { instant, minuteMs, wholeMinute } from './instant.ts';
 import { commit, type Committed } from './journal.ts';
@@ -18,7 +20,7 @@ import type { Notice } from './outbox.ts';
 import { Repeater } from './repeater.ts';
 
 /** All detectors at one instant, which the ingest watermark has passed. */
-type Detect = (db: Database, at: Date) => Promise<Detection[]>;
+type Detect = (db: Database, at: Date) => Promise<Detected>;
 
 export type EvaluatorOptions = {
   readonly db: Database;
@@ -42,6 +44,11 @@ const refreshedMs = 12 * hourMs;
 const remeasuredMs = 5 * minuteMs;
 
 const never = '1970-01-01T00:00:00Z';
+
+type Looked = Pick<Evaluated, 'detections' | 'complete'>;
+
+/** Between the minutes only what people have said is looked at. */
+const nothingLooked: Looked = { detections: [], complete: true };
 
 type Last = Row<(typeof lastTick)['columns']>;
 
@@ -96,7 +103,10 @@ export class Evaluator {
     // What follows something that was delivered is due at once.
     while (this.#alerts !== null && this.election.maySend) if (!(await this.dispatcher.round())) break;
     if (this.#alerts === null || !this.election.maySend) return;
-    await this.#repeater.round(this.alerts, (alert) => this.#message(alert, 'repeat', []), this.#evaluatedAt);
+    await this.#repeater.round(this.alerts, (alert) => this.#message(alert, 'repeat'), {
+      evaluatedAt: this.#evaluatedAt,
+      recordedAt: this.#recordedAt,
+    });
   }
 
   /** If a rival writes meanwhile, what is read here is old; then our next tick is lost, and all is read again. */
@@ -120,33 +130,43 @@ export class Evaluator {
   }
 
   async #evaluate(last: Last): Promise<void> {
-    const { db, delivery, detect, notify } = this.#options;
+    const { db, delivery } = this.#options;
     const now = Date.parse(last.now);
     this.#offsetMs = now - Date.now();
     const rules = new Map((await db.read(alertRulesKnown, { at: instant(now) })).map((rule) => [rule.rule, rule]));
     this.#rules = rules;
-    const handling = await readHandling(db, delivery, now);
-    const ledger = this.#dueInstants(last.complete_through);
+    const [delay] = await db.read(arrivalDelay, {});
+    const ledger = this.#dueInstants(last.complete_through, (delay?.seconds ?? 0) * 1_000);
     const wall = wholeMinute(now) > wholeMinute(this.#recordedAt) ? wholeMinute(now) : null;
     for (const [index, at] of ledger.entries()) {
       const newest = index === ledger.length - 1;
-      const detections = await detect(db, new Date(at));
-      const given = { detections, rules, now, ...handling, at: { ledger: at, wall: newest ? wall : null } };
+      const handling = await readHandling(db, delivery, now);
+      const looked = await this.#look(at, now, rules);
+      const given = { ...looked, rules, now, ...handling, at: { ledger: at, wall: newest ? wall : null } };
       if (!(await this.#write(given, at))) return;
       // Catching up must not cost the election.
       if (!newest && !(await this.election.hold())) return;
     }
     if (ledger.length > 0) return;
+    const handling = await readHandling(db, delivery, now);
     const at = this.#evaluatedAt;
-    const detections = wall === null ? [] : await detect(db, new Date(at === 0 ? wall : at));
-    for (const { rule } of detections) if (!rules.has(rule)) notify('unknown_rule', { rule });
-    await this.#write({ detections, rules, now, ...handling, at: { ledger: null, wall } }, at, wall !== null);
+    const looked = wall === null ? nothingLooked : await this.#look(at === 0 ? wall : at, now, rules);
+    await this.#write({ ...looked, rules, now, ...handling, at: { ledger: null, wall } }, at, wall !== null);
   }
 
-  /** The whole minutes up to the watermark that were not evaluated yet. */
-  #dueInstants(completeThrough: string | null): number[] {
+  /** What the detectors say of an instant, and of themselves. */
+  async #look(at: number, now: number, rules: ReadonlyMap<string, Rule>): Promise<Looked> {
+    const { db, detect, notify } = this.#options;
+    const { detections, failed } = await detect(db, new Date(at));
+    for (const one of failed) notify('detector_failed', one);
+    for (const { rule } of detections) if (!rules.has(rule)) notify('unknown_rule', { rule });
+    return { detections: [...detections, ...failing(failed, now)], complete: failed.length === 0 };
+  }
+
+  /** The whole minutes up to which calls have come and that were not evaluated yet. */
+  #dueInstants(completeThrough: string | null, delayMs: number): number[] {
     if (completeThrough === null) return [];
-    const through = wholeMinute(Date.parse(completeThrough));
+    const through = wholeMinute(Date.parse(completeThrough) - delayMs);
     if (through <= this.#evaluatedAt) return [];
     if (this.#evaluatedAt === 0) return [through];
     const missed = (through - this.#evaluatedAt) / minuteMs;
@@ -161,7 +181,7 @@ export class Evaluator {
     if (alerts === null) return false;
     const before = new Map([...alerts].map(([fingerprint, { alert }]) => [fingerprint, alert]));
     const recordedAt = Math.max(given.now, this.#recordedAt);
-    const after = evaluate(before, given);
+    const after = await withContext(this.#options.db, evaluate(before, given), this.#options.notify);
     const changed = after.filter((one) => !one.kept);
     if (!always && changed.length === 0) return true;
     const written = after.filter((one) => !one.kept || this.#isToBeWritten(one.alert, recordedAt));
@@ -171,7 +191,7 @@ export class Evaluator {
     const notices: Notice[] = [];
     for (const { alert, turns, told } of written) {
       lines.push(journalLine('state', next(), alert, turns));
-      for (const notice of await noticesOf(this.#options, alert, told, given.rules)) {
+      for (const notice of noticesOf(this.#options.places, alert, told, given.rules)) {
         const { action, receiver, key, message } = notice;
         const saying = { action, receiver, key, message: JSON.stringify(message) };
         lines.push(journalLine('notification', next(), alert, [], saying));
@@ -217,9 +237,9 @@ export class Evaluator {
     return now - writtenAt >= (alert.state.status === 'firing' ? remeasuredMs : refreshedMs);
   }
 
-  #message(alert: Alert, key: string, changes: Parameters<typeof compose>[4]): Message {
+  #message(alert: Alert, key: string): Message {
     const action = alert.state.status === 'inactive' ? 'resolve' : 'trigger';
-    return compose(alert, action, key, ruleOf(this.#rules, alert.rule), changes, this.#options.places);
+    return compose(alert, action, key, ruleOf(this.#rules, alert.rule), this.#options.places);
   }
 
   #forget(now: number): void {

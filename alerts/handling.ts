@@ -1,10 +1,10 @@
-import { acknowledged, alertRoutesKnown, recentChanges, silencesKnown } from '#clickhouse/alerts.ts';
+import { acknowledged, alertRoutesKnown, pagesTold, silencesKnown } from '#clickhouse/alerts.ts';
 import type { Database } from '#clickhouse/client.ts';
 import type { Alert } from './alert.ts';
 import { type Delivery, matchersOf, type Route, type Silence } from './config.ts';
-import { type Changed, type Rule, ruleOf } from './evaluate.ts';
+import { type Changed, type Pages, type Rule, ruleOf } from './evaluate.ts';
 import { instant } from './instant.ts';
-import { type Change, compose, type Places } from './message.ts';
+import { compose, type Places } from './message.ts';
 import { keyOf, type Notice } from './outbox.ts';
 
 /** What people have said, over the API and in the file. */
@@ -13,18 +13,21 @@ type Handling = {
   readonly acknowledged: ReadonlyMap<string, { readonly author: string; readonly at: number }>;
   readonly silences: readonly Silence[];
   readonly routes: readonly Route[];
+  readonly pages: Pages;
 };
 
-const hourMs = 3_600_000;
-const acknowledgedMs = 30 * 24 * hourMs;
-const changesMax = 5;
+const dayMs = 86_400_000;
+const acknowledgedMs = 30 * dayMs;
+/** Of one tenant; who is paged more often than this reads none of them. */
+const pagesPerDay = 5;
 
 export async function readHandling(db: Database, delivery: Delivery, now: number): Promise<Handling> {
   const byPosition = (['position', 'route_id'] as const).map((column) => ({ column, descending: false }));
-  const [acks, silences, routes] = await Promise.all([
+  const [acks, silences, routes, pages] = await Promise.all([
     db.read(acknowledged, { since: instant(now - acknowledgedMs) }),
     db.read(silencesKnown, { expired: false }),
     db.read(alertRoutesKnown, {}, { orderBy: byPosition }),
+    db.read(pagesTold, { since: instant(now - dayMs) }),
   ]);
   const written = silences
     .filter((row) => !row.withdrawn)
@@ -39,7 +42,12 @@ export async function readHandling(db: Database, delivery: Delivery, now: number
     receivers: row.receivers,
     goesOn: row.goes_on,
   }));
+  const told = Map.groupBy(pages, (row) => row.tenant_id);
   return {
+    pages: {
+      perDay: pagesPerDay,
+      told: new Map([...told].map(([tenant, rows]) => [tenant, new Set(rows.map((row) => row.alert_id))])),
+    },
     acknowledged: new Map(acks.map((row) => [row.alert_id, { author: row.author, at: Date.parse(row.written_at) }])),
     silences: [...delivery.silences, ...written],
     routes: [...made, ...delivery.routes],
@@ -47,32 +55,19 @@ export async function readHandling(db: Database, delivery: Delivery, now: number
 }
 
 /** The notifications of one change, one per receiver. */
-export async function noticesOf(
-  { db, places }: { readonly db: Database; readonly places: Places },
+export function noticesOf(
+  places: Places,
   alert: Alert,
   told: Changed['told'],
   rules: ReadonlyMap<string, Rule>,
-): Promise<Notice[]> {
+): Notice[] {
   const notices: Notice[] = [];
   for (const { action, receivers } of told) {
-    const changes = action === 'trigger' ? await changesBefore(db, alert) : [];
     for (const receiver of receivers) {
       const key = keyOf(alert.id, action, receiver);
-      const message = compose(alert, action, key, ruleOf(rules, alert.rule), changes, places);
+      const message = compose(alert, action, key, ruleOf(rules, alert.rule), places);
       notices.push({ key, alertId: alert.id, fingerprint: alert.fingerprint, action, receiver, message });
     }
   }
   return notices;
-}
-
-/** In the day before it began. */
-async function changesBefore(db: Database, alert: Alert): Promise<Change[]> {
-  const at = alert.found.startedAt ?? alert.state.activeAt ?? 0;
-  const args = {
-    from: instant(at - 24 * hourMs),
-    to: instant(at + hourMs),
-    tenant_id: alert.labels['tenant_id'] ?? '',
-    deployment: alert.labels['deployment'] ?? '',
-  };
-  return db.read(recentChanges, args, { orderBy: [{ column: 'at', descending: true }], limit: changesMax });
 }

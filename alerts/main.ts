@@ -2,14 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { setTimeout as pause } from 'node:timers/promises';
 import { z } from 'zod';
-import { detectors } from '#clickhouse/alerts.ts';
-import {
-  databaseConfig,
-  databaseVariables,
-  openDatabase,
-  type Database,
-  type DatabaseConfig,
-} from '#clickhouse/client.ts';
+import { databaseConfig, databaseVariables, openDatabase, type DatabaseConfig } from '#clickhouse/client.ts';
 import { differences } from '#clickhouse/contract.ts';
 import { classify } from '#clickhouse/error.ts';
 import { ConfigurationError, messageOf, readEnvironment, wholeNumber } from '#common/environment.ts';
@@ -17,10 +10,9 @@ import { type Running, runUntilSignal } from '#common/lifecycle.ts';
 import { createLog, type Logger } from '#common/log.ts';
 import { retryUntilDone } from '#common/retry.ts';
 import { serveMetrics, startTelemetry, telemetryVariables } from '#common/telemetry.ts';
-import type { Detection } from './alert.ts';
 import { type Delivery, nobody, readDelivery } from './config.ts';
+import { detect } from './detect.ts';
 import { Evaluator } from './evaluator.ts';
-import { instant } from './instant.ts';
 import type { Places } from './message.ts';
 import { observe } from './metrics.ts';
 import { notifier } from './notice.ts';
@@ -125,12 +117,6 @@ export async function start(config: Config): Promise<Running> {
       await telemetry.close();
     },
   };
-}
-
-/** Asks all detectors at once. One that fails fails all: half an evaluation would resolve what it did not look at. */
-async function detect(db: Database, at: Date): Promise<Detection[]> {
-  const found = await Promise.all(detectors.map(async (view) => db.read(view, { at: instant(at.getTime()) })));
-  return found.flat();
 }
 
 /** The configuration from environment variables and the file that they name, or every problem with it at once. */

@@ -1,5 +1,3 @@
-import type { Row } from '#clickhouse/view.ts';
-import type { recentChanges } from '#clickhouse/alerts.ts';
 import type { Alert } from './alert.ts';
 
 export type Action = 'trigger' | 'acknowledge' | 'resolve';
@@ -50,8 +48,8 @@ export type Message = {
 /** Where links lead: the API's pages, Grafana, and the published runbook. */
 export type Places = { readonly base: string; readonly grafana: string | null; readonly runbook: string };
 
-export type Change = Row<(typeof recentChanges)['columns']>;
-
+/** Of the dashboard: by label what is chosen above its panels. */
+const dashboardVariables = { tenant_id: 'tenant', deployment: 'deployment' };
 const evidenceBytesMax = 8_192;
 const affectedMax = 20;
 const hourMs = 3_600_000;
@@ -62,7 +60,6 @@ export function compose(
   action: Action,
   key: string,
   rule: { readonly title: string; readonly runbook: string },
-  changes: readonly Change[],
   places: Places,
 ): Message {
   const evidence = readEvidence(alert.found.evidence);
@@ -92,8 +89,8 @@ export function compose(
     confidence,
     cost_per_hour: alert.found.costPerHour,
     affected: alert.found.affected.slice(0, affectedMax),
-    contributors: contributorsOf(evidence),
-    recent_changes: changes.map(sentence),
+    contributors: Object.entries(alert.context.contributors).map(([what, share]) => ({ what, share })),
+    recent_changes: alert.context.recentChanges,
     evidence,
     acknowledged_by: alert.acknowledgedBy,
     runbook_url: `${places.runbook}#${rule.runbook}`,
@@ -114,16 +111,17 @@ function summarise(alert: Alert, action: Action, title: string, started: string)
     expected === 0 ? ', where none is usual' : `, ${shown(observed / expected)} times the usual ${shown(expected)}`;
   const cost = costPerHour === null ? '' : `, ${shownMoney(costPerHour)} per hour`;
   const held = alert.state.heldUntil === null ? '' : ' (comes and goes; held until it is calm)';
-  return `${subject}: ${measured}${against}, since ${started}${cost}${held}`;
+  const demoted = alert.demoted ? ' (a ticket, because its tenant has used up the pages of a day)' : '';
+  return `${subject}: ${measured}${against}, since ${started}${cost}${held}${demoted}`;
 }
 
 function linksOf(alert: Alert, places: Places): Message['links'] {
   const from = (alert.found.startedAt ?? alert.state.activeAt ?? 0) - hourMs;
   const to = (alert.state.resolvedAt ?? alert.state.firedAt ?? from) + hourMs;
   const page = `${places.base}/alerts#${encodeURIComponent(alert.id)}`;
-  const variables = ['tenant_id', 'deployment']
-    .filter((name) => (alert.labels[name] ?? '') !== '')
-    .map((name) => `&var-${name}=${encodeURIComponent(alert.labels[name] ?? '')}`);
+  const variables = Object.entries(dashboardVariables)
+    .filter(([label]) => (alert.labels[label] ?? '') !== '')
+    .map(([label, name]) => `&var-${name}=${encodeURIComponent(alert.labels[label] ?? '')}`);
   return {
     page,
     grafana: places.grafana === null ? null : `${places.grafana}?from=${from}&to=${to}${variables.join('')}`,
@@ -143,22 +141,6 @@ function readEvidence(text: string): Record<string, unknown> {
   } catch {
     return {};
   }
-}
-
-function contributorsOf(evidence: Readonly<Record<string, unknown>>): Contributor[] {
-  const given = evidence['contributors'];
-  if (!Array.isArray(given)) return [];
-  return given.flatMap((one: unknown): Contributor[] => {
-    if (typeof one !== 'object' || one === null) return [];
-    const { what, share } = one as Partial<Contributor>;
-    return typeof what === 'string' && typeof share === 'number' ? [{ what, share }] : [];
-  });
-}
-
-function sentence(change: Change): string {
-  const by = change.author === '' ? '' : ` by ${change.author}`;
-  const why = change.reason === '' ? '' : ` (${change.reason})`;
-  return `${change.at ?? ''} ${change.kind}: ${change.what}${by}${why}`;
 }
 
 function iso(at: number): string {

@@ -20,7 +20,10 @@ const notices = {
     'error',
     'a notification is for a receiver that is not in the file any more. Remedy: name it again',
   ],
+  detector_failed: ['error', 'a detector failed; what it watches is held as it is, and what others find is told'],
+  context_missing: ['warn', 'an alert is told without what explains it, because that could not be looked up'],
   repeat_failed: ['warn', 'Alertmanager was not reached; it is tried again in a minute'],
+  watchdog_withheld: ['error', 'alerts are not evaluated, so that the watchdog is silent; see database_retry'],
   watchdog_failed: ['warn', 'the watchdog could not say that alerts are evaluated'],
 } as const satisfies Record<string, readonly [Level, string]>;
 

@@ -10,18 +10,25 @@ import { heartbeat, repeat } from './post.ts';
 /** As long as Prometheus does: an Alertmanager that was away must still hear that an alert is over. */
 const resolvedForMs = 15 * minuteMs;
 
+/** Rules of the wall clock are evaluated each minute, whatever the ledger does; after so long something is wrong. */
+const staleMs = 3 * minuteMs;
+
+/** Of the last evaluation that is in the journal: up to when it looked at calls, and when it was. */
+export type LastTick = { readonly evaluatedAt: number; readonly recordedAt: number };
+
 type RepeaterOptions = {
   readonly delivery: Delivery;
   readonly guard: Guard;
   readonly notify: Notify;
   /** Milliseconds of the epoch. */
   readonly now: () => number;
-  readonly dispatcher: Dispatcher;
+  readonly dispatcher: Pick<Dispatcher, 'settled'>;
 };
 
 /**
  * What is said again and again instead of once: to an Alertmanager, every alert that it was told of, because it forgets;
- * and to the receivers of the watchdog, that alerts are evaluated, because silence must be an alarm.
+ * and to the receivers of the watchdog, that alerts are evaluated, because silence must be an alarm; not when they are
+ * not, because then it must be silent.
  */
 export class Repeater {
   readonly #options: RepeaterOptions;
@@ -33,7 +40,7 @@ export class Repeater {
     this.#since = options.now();
   }
 
-  async round(alerts: readonly Alert[], compose: (alert: Alert) => Message, evaluatedAt: number): Promise<void> {
+  async round(alerts: readonly Alert[], compose: (alert: Alert) => Message, last: LastTick): Promise<void> {
     const { delivery, guard, notify, now } = this.#options;
     for (const receiver of delivery.receivers.values()) {
       if (receiver.channel !== 'alertmanager' || !this.#due(`repeat ${receiver.name}`, minuteMs)) continue;
@@ -45,7 +52,17 @@ export class Repeater {
     for (const { receiver: name, every_seconds } of delivery.watchdog) {
       const receiver = delivery.receivers.get(name);
       if (receiver === undefined || !this.#due(`watchdog ${name}`, every_seconds * 1_000)) continue;
-      const answer = await heartbeat(receiver, new Date(evaluatedAt), new Date(this.#since), new Date(now()), guard);
+      if (now() - last.recordedAt > staleMs) {
+        notify('watchdog_withheld', { receiver: name, minutes: Math.floor((now() - last.recordedAt) / minuteMs) });
+        continue;
+      }
+      const answer = await heartbeat(
+        receiver,
+        new Date(last.evaluatedAt),
+        new Date(this.#since),
+        new Date(now()),
+        guard,
+      );
       if (answer.kind !== 'answered' || answer.status >= 300) notify('watchdog_failed', { receiver: name });
     }
   }

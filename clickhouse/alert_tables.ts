@@ -38,6 +38,9 @@ export const state = {
   acknowledged_by: 'String',
   silenced_by: 'Array(String)',
   notified: 'Array(String)',
+  demoted: 'Bool',
+  contributors: 'Map(String, Float64)',
+  recent_changes: 'Array(String)',
   started_at: perhaps,
   ...found,
 } as const satisfies Types;

@@ -136,6 +136,9 @@ export const alerts = view(
     acknowledged_by: 'String',
     silenced_by: 'Array(String)',
     notified: 'Array(String)',
+    demoted: 'Bool',
+    contributors: 'Map(String, Float64)',
+    recent_changes: 'Array(String)',
     feedback: 'String',
     runbook: 'String',
     evaluated_at: instant,
@@ -166,6 +169,11 @@ export const replaysAsked = view(
   { notification_key: 'String', receiver: 'String', written_at: instant },
 );
 
+export const pagesTold = view('pages_told', { since: instant }, { tenant_id: 'String', alert_id: 'String' });
+
+/** One row. */
+export const arrivalDelay = view('arrival_delay', {}, { seconds: 'UInt32' });
+
 /** A detector of alerts about alerting itself. */
 const deliveryFailing = view('delivery_failing', { at: instant }, detectorColumns);
 
@@ -188,5 +196,7 @@ export const alertViews = [
   receiversKnown,
   recentChanges,
   replaysAsked,
+  pagesTold,
+  arrivalDelay,
   deliveryFailing,
 ] as const;

@@ -38,7 +38,7 @@ const seen = { ...range, visible_tenants: 'Array(String)' } as const satisfies T
 /** Cold starts and other waits, for whom one may see. */
 export const coldStartAnswers = view(
   'cold_start_answers',
-  { ...seen, deployment: 'Array(String)', class: 'Array(String)' },
+  { ...seen, tenant_id: 'Array(String)', deployment: 'Array(String)', class: 'Array(String)' },
   {
     cold_start_id: 'String',
     deployment: 'String',

@@ -22,4 +22,5 @@ INSERT INTO alert_rules (rule, version, title, for_seconds, keep_firing_for_seco
 ('pipeline_imbalance', 1, 'The ledger does not balance', 120, 600, 'page', 'wall', 'pipeline_imbalance', '2000-01-01 00:00:00.000', 'gatemeter', 'a batch between two reads may look so for a moment'),
 ('upstream_loss', 1, 'Data is lost before the hub', 300, 3600, 'ticket', 'ledger', 'upstream_loss', '2000-01-01 00:00:00.000', 'gatemeter', 'records of one call come minutes apart'),
 ('delivery_failing', 1, 'Notifications do not arrive', 0, 300, 'page', 'wall', 'delivery_failing', '2000-01-01 00:00:00.000', 'gatemeter', 'the view counts five minutes already'),
+('evaluation_failing', 1, 'A detector fails', 300, 300, 'page', 'wall', 'evaluation_failing', '2000-01-01 00:00:00.000', 'gatemeter', 'a database that is busy for a moment is asked again each minute'),
 ('watchdog', 1, 'Watchdog', 0, 0, 'info', 'wall', 'watchdog', '2000-01-01 00:00:00.000', 'gatemeter', 'fires always; that it stops is the alarm');

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { channel, cut, type Outgoing, postJson } from '../channel.ts';
+import { channel, cut, evidenceOf, type Outgoing, postJson } from '../channel.ts';
 import type { Message } from '../message.ts';
 
 /** Alertmanager forgets an alert that is not sent again, and ours when it restarts: it gets all of them each minute. */
@@ -70,6 +70,8 @@ function annotationsOf(message: Message): Record<string, string> {
     affected: message.affected.join(', '),
     contributors: message.contributors.map(({ what, share }) => `${what} ${share}`).join(', '),
     recent_changes: message.recent_changes.join('; '),
+    started_at: message.started_at,
+    evidence: cut(evidenceOf(message), 2_000),
     runbook_url: message.runbook_url,
     dashboard_url: message.links.grafana,
     acknowledge_url: message.links.acknowledge,

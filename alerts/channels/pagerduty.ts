@@ -43,6 +43,7 @@ function described(message: Message): Record<string, unknown> {
       class: message.rule,
       custom_details: {
         labels: message.labels,
+        started_at: message.started_at,
         observed: message.observed,
         expected: message.expected,
         unit: message.unit,

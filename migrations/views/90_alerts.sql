@@ -28,6 +28,9 @@ SELECT
     e.acknowledged_by AS acknowledged_by,
     e.silenced_by AS silenced_by,
     e.notified AS notified,
+    e.demoted AS demoted,
+    e.contributors AS contributors,
+    e.recent_changes AS recent_changes,
     f.verdict AS feedback,
     r.runbook AS runbook,
     e.evaluated_at AS evaluated_at

@@ -97,7 +97,7 @@ test('an alert is told when it fires and when it is over, once each, across rest
     contributors: [{ what: 'app-1', share: 0.93 }],
     runbook_url: 'https://gatemeter.example/runbook#at_once',
   });
-  expect(message.links.grafana).toContain('var-tenant_id=retail');
+  expect(message.links.grafana).toContain('var-tenant=retail');
   expect((await listed('retail')).map((row) => row.status)).toEqual(['resolved']);
 });
 
@@ -262,4 +262,26 @@ test('of two that both believe to be elected, one writes a tick and the other st
     "SELECT tick, uniqExact(evaluator) AS evaluators FROM alert_events GROUP BY tick HAVING evaluators > 1 OR countIf(kind = 'tick') != 1",
   );
   expect(rows).toEqual([]);
+});
+
+test('what is looked at is as old as calls are when they come, by the slowest source: a window that is not full yet is not judged', async () => {
+  const { db } = schema;
+  await advance(db, begin);
+  await round(evaluatorOf(db, delivery()));
+  const now = begin + 30 * minute;
+  const call = (source: string, seconds: number): Parameters<typeof advance>[2] => ({
+    kind: 'call',
+    source,
+    started_at: new Date(now - seconds * 1_000).toISOString(),
+  });
+  await advance(db, now, call('kong', 2));
+  await advance(db, now, call('apim', 200));
+  // Of another time, and of one source that is late by a day: neither stops the alerts of the others for long.
+  await advance(db, now, { ...call('kong', 86_400), stream: 'import/file/0' });
+  const evaluator = evaluatorOf(db, delivery());
+  await round(evaluator);
+  expect(evaluator.evaluatedAt).toBe(now - 4 * minute);
+  await advance(db, now + 30 * minute, call('late', 86_400));
+  await round(evaluator);
+  expect(evaluator.evaluatedAt).toBe(now + 15 * minute);
 });

@@ -2,8 +2,8 @@ import { detectorColumns } from '#clickhouse/alerts.ts';
 import type { Database } from '#clickhouse/client.ts';
 import { events } from '#clickhouse/tables.ts';
 import { view } from '#clickhouse/view.ts';
-import type { Detection } from '../../alerts/alert.ts';
 import { readDelivery, type Delivery } from '../../alerts/config.ts';
+import type { Detected } from '../../alerts/detect.ts';
 import { Evaluator, type EvaluatorOptions } from '../../alerts/evaluator.ts';
 import { instant } from '../../alerts/instant.ts';
 import { notifier } from '../../alerts/notice.ts';
@@ -25,8 +25,8 @@ export async function preparePretended(db: Database): Promise<void> {
   );
 }
 
-async function detectPretended(db: Database, at: Date): Promise<Detection[]> {
-  return db.read(pretended, { at: instant(at.getTime()) });
+async function detectPretended(db: Database, at: Date): Promise<Detected> {
+  return { detections: await db.read(pretended, { at: instant(at.getTime()) }), failed: [] };
 }
 
 export type Finding = {
@@ -64,7 +64,11 @@ function empty(type: string): unknown {
 }
 
 /** Moves the ingest watermark: a message that was enqueued then, and nothing is waiting before it. */
-export async function advance(db: Database, to: number): Promise<void> {
+export async function advance(
+  db: Database,
+  to: number,
+  more: Partial<Record<keyof (typeof events)['columns'], unknown>> = {},
+): Promise<void> {
   const known: Partial<Record<keyof (typeof events)['columns'], unknown>> = {
     stream: 'test/hub/0',
     sequence_number: String(sequence),
@@ -74,6 +78,7 @@ export async function advance(db: Database, to: number): Promise<void> {
     body_hash: '0',
     record_hash: '0',
     kind: 'dropped',
+    ...more,
   };
   sequence += 1;
   const row = Object.entries(events.columns).map(([name, type]) => known[name as keyof typeof known] ?? empty(type));

@@ -1,11 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Detection, journalLine, newAlert } from '../../alerts/alert.ts';
 import type { App } from '../../api/route.ts';
-import { alertEvents } from '#clickhouse/alert_tables.ts';
 import { apiKeys } from '#clickhouse/tables.ts';
 import { hashOf, keyring } from '../../api/auth.ts';
 import { books } from '../../api/book.ts';
 import { reader } from '../../api/reader.ts';
+import { alertIds, storeAlerts } from '../alerts/line.ts';
 import { ask, at, type CallRecord, type Ledger, openLedger } from './ledger.ts';
 
 const start = Date.UTC(2026, 5, 1);
@@ -17,9 +16,6 @@ const records: CallRecord[] = [
   { call_id: 'gw/ours', started_at: start + 1, consumer_id: 'c-ours' },
   { call_id: 'gw/theirs', started_at: start + 2, consumer_id: 'c-theirs' },
 ];
-
-/** An alert of each tenant, of the same rule. */
-const alertIds = { ours: '0011223344556677-a', theirs: '7766554433221100-a' };
 
 let ledger: Ledger;
 let app: App;
@@ -44,7 +40,7 @@ beforeAll(async () => {
     { ...rule, consumer_id: 'c-theirs', tenant_id: 'theirs' },
   ]);
   await ledger.store(records);
-  await ledger.db.insert(alertEvents, [alertLine('ours'), alertLine('theirs')].join('\n'));
+  await storeAlerts(ledger.db, start);
   for (const role of ['finance', 'on_call', 'admin', 'intake'] as const) keys[role] = await ledger.key({ role });
   keys.viewer = await ledger.key({ role: 'viewer', tenants: ['ours'] });
   keys.stranger = await ledger.key({ role: 'viewer', tenants: ['nobody'] });
@@ -58,30 +54,6 @@ beforeAll(async () => {
 });
 
 afterAll(async () => ledger.close());
-
-function alertLine(tenant: keyof typeof alertIds): string {
-  const found: Detection = {
-    rule: 'latency',
-    version: 1,
-    labels: { tenant_id: tenant, consumer_id: `c-${tenant}` },
-    state: 'firing',
-    severity: 'ticket',
-    started_at: new Date(start).toISOString(),
-    observed: 2,
-    expected: 1,
-    unit: 'ms',
-    score: 1,
-    cost_per_hour: null,
-    affected: [`c-${tenant}`],
-    evidence: '{}',
-    confidence: 1,
-  };
-  const id = alertIds[tenant];
-  const alert = newAlert(found, id.slice(0, 16));
-  const state = { ...alert.state, status: 'firing' as const, activeAt: start, firedAt: start };
-  const place = { tick: 1, position: tenant.length, evaluator: 'test', recordedAt: start, evaluatedAt: start };
-  return journalLine('state', place, { ...alert, id, state }, ['pending', 'firing']);
-}
 
 async function revoke(key: string, role: string): Promise<void> {
   await ledger.db.insert(apiKeys, JSON.stringify([hashOf(key), role, role, [], null, true]));
@@ -173,6 +145,8 @@ describe('without a valid key no route answers', () => {
 });
 
 describe('a role sees what it may and no more', () => {
+  const found = ['alerts', 'anomalies', 'cold-starts'];
+  const handled = ['alert-routes', 'silences', 'deliveries'];
   const allowed: Record<string, readonly (keyof typeof keys)[]> = {
     '/v1/usage': ['viewer', 'finance', 'on_call', 'admin'],
     '/v1/spend': ['viewer', 'finance', 'on_call', 'admin'],
@@ -182,15 +156,12 @@ describe('a role sees what it may and no more', () => {
     '/v1/calls/gw%2Fours': ['viewer', 'on_call', 'admin'],
     '/v1/pipeline': ['on_call', 'admin'],
     '/v1/rejected': ['on_call', 'admin'],
-    '/v1/cold-starts': ['viewer', 'on_call', 'admin'],
-    '/v1/anomalies': ['viewer', 'on_call', 'admin'],
-    '/v1/alerts': ['viewer', 'on_call', 'admin'],
+    ...Object.fromEntries(found.map((name) => [`/v1/${name}`, ['viewer', 'on_call', 'admin'] as const])),
     [`/v1/alerts/${alertIds.ours}`]: ['viewer', 'on_call', 'admin'],
-    '/v1/alert-routes': ['on_call', 'admin'],
-    '/v1/silences': ['on_call', 'admin'],
-    '/v1/deliveries': ['on_call', 'admin'],
+    ...Object.fromEntries(handled.map((name) => [`/v1/${name}`, ['on_call', 'admin'] as const])),
     '/v1/spend/rerated': ['finance', 'admin'],
     '/v1/commitments/allocated': ['viewer', 'finance', 'admin'],
+    '/v1/budgets/status': ['viewer', 'finance', 'on_call', 'admin'],
     ...Object.fromEntries(books.map((book) => [`/v1/${book.name}`, ['finance', 'admin'] as const])),
   };
   /** What a question cannot do without. */
@@ -213,16 +184,12 @@ describe('a role sees what it may and no more', () => {
   test("a viewer's answers hold its tenants only, on every question and whatever it filters by", async () => {
     const tenants = '&tenant_id=*&tenant_id=theirs&tenant_id=ours';
     // What has no window and no groups is asked for by name where it is tested.
-    const questions = routes.filter(
-      (route) =>
-        allowed[route]?.includes('viewer') === true && !/%2F|alerts\//.test(route) && needed[route] === undefined,
-    );
-    /** What is not of calls has no groups, and filters of its own. */
-    const filters: Record<string, string> = { '/v1/alerts': tenants, '/v1/anomalies': tenants, '/v1/cold-starts': '' };
+    const asked = routes.filter((route) => !/%2F|alerts\//.test(route) && needed[route] === undefined);
+    const questions = asked.filter((route) => allowed[route]?.includes('viewer') === true);
     for (const route of questions) {
-      const own = filters[route];
-      for (const filter of new Set(['', own ?? `${tenants}&consumer_id=c-ours&consumer_id=c-theirs`])) {
-        const grouping = own !== undefined || route === '/v1/calls' ? '' : '&group_by=tenant_id,consumer_id';
+      const others = found.includes(route.slice(4)) ? '' : '&consumer_id=c-ours&consumer_id=c-theirs';
+      for (const filter of ['', `${tenants}${others}`]) {
+        const grouping = [...found, 'calls'].includes(route.slice(4)) ? '' : '&group_by=tenant_id,consumer_id';
         const path = `${route}?${window}${grouping}${filter}`;
         const [json, csv] = await Promise.all([ask(app, keys.viewer, path), get(`${path}&format=csv`, keys.viewer)]);
         expect(JSON.stringify(json.data)).not.toContain('theirs');
@@ -241,23 +208,12 @@ describe('a role sees what it may and no more', () => {
     expect(everyone.data.map((row) => row['tenant_id'])).toEqual(['ours', 'theirs']);
   });
 
-  test("another tenant's alert answers exactly like one that does not exist", async () => {
-    const [theirs, none] = [
-      await get(`/v1/alerts/${alertIds.theirs}`, keys.viewer),
-      await get('/v1/alerts/ffffffffffffffff-a', keys.viewer),
-    ];
-    expect([theirs.status, none.status]).toEqual([404, 404]);
-    expect(anonymous(theirs)).toBe(anonymous(none));
-    expect((await get(`/v1/alerts/${alertIds.theirs}`, keys.on_call)).status).toBe(200);
-  });
-
   test("another tenant's call answers exactly like one that does not exist", async () => {
     const [theirs, none] = [
       await get('/v1/calls/gw%2Ftheirs', keys.viewer),
       await get('/v1/calls/gw%2Fnone', keys.viewer),
     ];
-    expect([theirs.status, none.status]).toEqual([404, 404]);
-    expect(anonymous(theirs)).toBe(anonymous(none));
+    expect([theirs.status, none.status, anonymous(theirs)]).toEqual([404, 404, anonymous(none)]);
     expect((await get('/v1/calls/gw%2Ftheirs', keys.on_call)).status).toBe(200);
   });
 

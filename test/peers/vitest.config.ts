@@ -4,6 +4,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     root: new URL('../..', import.meta.url).pathname,
+    globalSetup: ['test/peers/programs.ts'],
     include: ['test/peers/**/*.peer.ts'],
     testTimeout: 120_000,
     hookTimeout: 60_000,
