@@ -164,10 +164,10 @@ describe('a role sees what it may and no more', () => {
     '/v1/budgets/status': ['viewer', 'finance', 'on_call', 'admin'],
     ...Object.fromEntries(books.map((book) => [`/v1/${book.name}`, ['finance', 'admin'] as const])),
   };
-  /** What a question cannot do without. */
   const needed: Record<string, string> = {
     '/v1/spend/rerated': `?known_from=${new Date(start).toISOString()}`,
     '/v1/commitments/allocated': '?month=2026-06',
+    '/v1/budgets/status': '?month=2026-06',
   };
 
   test('each route answers its roles with 200 and every other with 403; intake may ask nothing', async () => {

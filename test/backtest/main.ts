@@ -14,8 +14,6 @@ const { values } = parseArgs({
     part: { type: 'string', default: 'weeks,cold' },
     seeds: { type: 'string', default: '11,12,13,14,15' },
     days: { type: 'string', default: String(weeks.scoredDays) },
-    data: { type: 'string' },
-    labels: { type: 'string' },
     list: { type: 'boolean', default: false },
   },
 });
