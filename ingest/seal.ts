@@ -1,7 +1,8 @@
 import type { Database } from '#clickhouse/client.ts';
 import { calls, links } from '#clickhouse/tables.ts';
-import { clock, linked, orphans, sealed, statedLinks, touched } from '#clickhouse/ledger.ts';
+import { clock, orphans, sealed, statedLinks, touched } from '#clickhouse/ledger.ts';
 import { present } from '#common/assert.ts';
+import { groupsAround, noGroups } from './linking.ts';
 import { wireInstant } from './reader.ts';
 
 const minuteMs = 60_000;
@@ -40,27 +41,18 @@ async function sealCalls(
   touching: Where & { readonly orphans: string[]; readonly since: string },
   mayBeLinked: boolean,
 ): Promise<void> {
-  const { since: _since, ...around } = touching;
-  const roots = mayBeLinked ? rootsOf(await db.read(linked, around)) : new Map<string, string>();
-  const since = wireInstant(Date.parse(touching.since));
-  await db.insertFrom(calls, sealed, { ...touching, since, linked_ids: [...roots.keys()], roots: [...roots.values()] });
-}
-
-/** For each id one that stands for all ids linked with it, whichever way round and however often a pair is stated. */
-export function rootsOf(pairs: readonly { id: string; linked_id: string }[]): Map<string, string> {
-  const parents = new Map<string, string>();
-  const rootOf = (id: string): string => {
-    let root = id;
-    for (let parent = parents.get(root); parent !== undefined && parent !== root; parent = parents.get(root))
-      root = parent;
-    return root;
-  };
-  for (const { id, linked_id } of pairs) {
-    const [a, b] = [rootOf(id), rootOf(linked_id)];
-    parents.set(a > b ? a : b, a > b ? b : a);
-  }
-  const ids = new Set(pairs.flatMap(({ id, linked_id }) => [id, linked_id]));
-  return new Map([...ids].sort().map((id) => [id, rootOf(id)]));
+  const { orphans: ids, since, ...ranges } = touching;
+  const { groups, since: linkedSince } = mayBeLinked ? await groupsAround(db, { ...ranges, ids }) : noGroups;
+  const found = [...groups.values()];
+  const first = Date.parse(since);
+  await db.insertFrom(calls, sealed, {
+    ...touching,
+    since: wireInstant(linkedSince === null ? first : Math.min(first, linkedSince)),
+    linked_ids: [...groups.keys()],
+    roots: found.map(({ root }) => root),
+    parts: found.map(({ part }) => part),
+    weights: found.map(({ weight }) => weight),
+  });
 }
 
 /**
