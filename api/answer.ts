@@ -1,6 +1,7 @@
 import { z } from '@hono/zod-openapi';
 import { pipeline, recordCounts } from '#clickhouse/pipeline.ts';
-import { spend, usage } from '#clickhouse/views.ts';
+import { type rated, spend } from '#clickhouse/money.ts';
+import { usage } from '#clickhouse/views.ts';
 import type { Arguments, Row, Types, View } from '#clickhouse/view.ts';
 import { wireName } from './export.ts';
 import type { Reader } from './reader.ts';
@@ -53,11 +54,7 @@ export type Own = { readonly view: Grouping; readonly rows: () => Promise<readon
  * The coverage of all calls of a question, whatever it groups by. What the question's own answer has counted already is
  * added up instead of being asked for again.
  */
-export async function coverage(
-  db: Reader,
-  args: Arguments<(typeof usage)['parameters']>,
-  own?: Own,
-): Promise<Coverage> {
+export async function coverage(db: Reader, args: Arguments<typeof rated>, own?: Own): Promise<Coverage> {
   const whole = { ...args, step: '', group_by: [] };
   const counts = async (view: Grouping, columns: readonly string[]): Promise<Counts> => {
     const answered = own?.view.name === view.name ? await own.rows() : null;

@@ -6,9 +6,11 @@ import type { Logger } from '#common/log.ts';
 import { type Asked, authenticate, keyring } from './auth.ts';
 import { observe } from './observe.ts';
 import { landingRoute } from './pages/landing.ts';
-import { ProblemError, respond } from './problem.ts';
+import { ProblemError, refuse, respond } from './problem.ts';
 import { DatabaseFailure } from './reader.ts';
 import type { App } from './route.ts';
+import { allocatedRoute } from './routes/allocated.ts';
+import { bookRoutes } from './routes/books.ts';
 import { callRoute } from './routes/call.ts';
 import { callsRoute } from './routes/calls.ts';
 import { docsRoutes } from './routes/docs.ts';
@@ -18,6 +20,7 @@ import { intakeRoutes } from './routes/intake.ts';
 import { latencyRoute } from './routes/latency.ts';
 import { pipelineRoute } from './routes/pipeline.ts';
 import { rejectedRoute } from './routes/rejected.ts';
+import { reratedRoute } from './routes/rerated.ts';
 import { spendRoute } from './routes/spend.ts';
 import { usageRoute } from './routes/usage.ts';
 import type { Setting } from './setting.ts';
@@ -49,6 +52,8 @@ export function createApp(setting: Setting, health: Health, version: string): Ap
   for (const route of [
     usageRoute,
     spendRoute,
+    reratedRoute,
+    allocatedRoute,
     latencyRoute,
     errorsRoute,
     callsRoute,
@@ -58,6 +63,7 @@ export function createApp(setting: Setting, health: Health, version: string): Ap
   ]) {
     route(app, setting);
   }
+  bookRoutes(app, setting);
   intakeRoutes(app, setting);
   healthRoutes(app, health);
   docsRoutes(app, version);
@@ -79,6 +85,12 @@ function problemOf(error: Error, request: string, log: Logger): ProblemError {
     return new ProblemError('unavailable', 'the database cannot answer now; nothing is lost, try again', {
       headers: { 'Retry-After': '5' },
     });
+  }
+  if (error instanceof DatabaseFailure && error.message.includes('would add amounts of two currencies')) {
+    return refuse(
+      'currency',
+      'this answer would add amounts of two currencies; name one, or group or filter by what sets them apart',
+    );
   }
   const reason = error instanceof DatabaseFailure ? error.message : (error.stack ?? messageOf(error));
   log.error({ event: 'request_failed', request_id: request, reason }, 'a request failed and will fail again');

@@ -1,4 +1,4 @@
-import { tz as inZone, tzOffset } from '@date-fns/tz';
+import { tz as inZone, TZDate, tzOffset } from '@date-fns/tz';
 import {
   addDays,
   addMonths,
@@ -80,4 +80,30 @@ export function bucketEnd(step: Step, start: number, tz: string): number {
     default:
       return unreachable(step);
   }
+}
+
+export type Span = { readonly from: Date; readonly to: Date };
+
+/** A calendar month, such as 2026-10, of a time zone. */
+export function monthOf(month: string, tz: string): Span {
+  const [year = 0, number = 1] = month.split('-').map(Number);
+  const from = new TZDate(year, number - 1, 1, tz);
+  return { from: new Date(from.getTime()), to: new Date(bucketEnd('P1M', from.getTime(), tz)) };
+}
+
+/**
+ * The window before one: as many months before where it is of whole months of the zone, as many days before where it is
+ * of whole days, else as long.
+ */
+export function previousWindow(from: Date, to: Date, tz: string): Span {
+  const zone = { in: inZone(tz) };
+  const begins = (start: (at: Date, options: typeof zone) => Date): boolean =>
+    [from, to].every((at) => start(at, zone).getTime() === at.getTime());
+  if (begins(startOfMonth)) {
+    return { from: new Date(addMonths(from, -differenceInCalendarMonths(to, from, zone), zone).getTime()), to: from };
+  }
+  if (begins(startOfDay)) {
+    return { from: new Date(addDays(from, -differenceInCalendarDays(to, from, zone), zone).getTime()), to: from };
+  }
+  return { from: new Date(2 * from.getTime() - to.getTime()), to: from };
 }

@@ -7,6 +7,7 @@ import { ConfigurationError, messageOf, readEnvironment, wholeNumber } from '#co
 import { type Running, runUntilSignal } from '#common/lifecycle.ts';
 import { createLog, type Logger } from '#common/log.ts';
 import { startTelemetry, telemetryVariables } from '#common/telemetry.ts';
+import { writer } from './append.ts';
 import { createApp } from './app.ts';
 import { createKey, parseKeyOptions } from './keys.ts';
 import { reader } from './reader.ts';
@@ -40,7 +41,7 @@ export async function start(config: Config): Promise<Running & { readonly url: s
     if (wrong.length > 0) {
       throw new ConfigurationError(`the database differs from what this version needs:\n  ${wrong.join('\n  ')}`);
     }
-    const setting = { db: reader(db), now, log: config.log, intakeUrl: config.intakeUrl ?? null };
+    const setting = { db: reader(db), books: writer(db), now, log: config.log, intakeUrl: config.intakeUrl ?? null };
     const app = createApp(
       setting,
       { readiness: readiness(db, now), metricsText: telemetry.metricsText },

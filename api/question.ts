@@ -5,6 +5,7 @@ import { completeness, coverage, metaSchema, rowSchema } from './answer.ts';
 import type { Role } from './auth.ts';
 import { bucketEnd, type Step } from './calendar.ts';
 import { exported, formatOf, refuseCursor, wireName } from './export.ts';
+import { changed, changeMeasures, changeSchema } from './change.ts';
 import { refuse } from './problem.ts';
 import { accepted, type App, type AskedContext, listResponse, register } from './route.ts';
 import type { Setting } from './setting.ts';
@@ -29,14 +30,20 @@ export function groupedRoute(app: App, setting: Setting, question: GroupedQuesti
   const groups = [...Object.keys(dimensions), ...question.groups];
   const optional = new Set(['bucket', ...groups]);
   const measures = Object.keys(question.view.columns).filter((name) => !optional.has(name));
+  const money = 'currency' in question.view.parameters;
   const row = rowSchema(question.view.columns, optional).extend({
     partial: z.literal(true).optional().describe('The row reaches beyond complete_through: more may come'),
+    ...(money ? changeSchema.partial().shape : {}),
   });
   const { path, summary, description, roles } = question;
-  const query = groupedShape(groups, measures);
+  const { currency, compare, ...plain } = groupedShape(groups, [...measures, ...(money ? changeMeasures : [])]);
+  const query = (money ? { currency, compare, ...plain } : plain) as typeof plain & {
+    currency: typeof currency;
+    compare: typeof compare;
+  };
   const ok = listResponse(row, metaSchema);
   register(app, { path, summary, description, roles, query, params: {}, ok }, async (c, given) =>
-    answer(c, setting, question, given, measures),
+    given.compare === 'previous' ? changed(c, setting, path, given) : answer(c, setting, question, given, measures),
   );
 }
 

@@ -1,6 +1,7 @@
 import { z } from '@hono/zod-openapi';
 import type { Arguments } from '#clickhouse/view.ts';
-import { dimensions, type attributedCalls, type usage } from '#clickhouse/views.ts';
+import type { rated } from '#clickhouse/money.ts';
+import { dimensions, type attributedCalls } from '#clickhouse/views.ts';
 import { automaticStep, bucketsIn, type Step, steps, zoneName } from './calendar.ts';
 import { decodeCursor, encodeCursor, fingerprint, type Position } from './cursor.ts';
 
@@ -9,9 +10,9 @@ const dimensionNames = Object.keys(dimensions) as (keyof typeof dimensions)[];
 const bucketsMax = 11_000;
 const dayMs = 86_400_000;
 /** Beyond every instant that a row can have been learned at: all that is known, whatever the clocks say. */
-const everything = '2299-12-31 23:59:59.999';
+export const everything = '2299-12-31 23:59:59.999';
 
-const instant = z.iso
+export const instant = z.iso
   .datetime({
     offset: true,
     error:
@@ -56,6 +57,8 @@ function limitOf(normal: number, maximum: number) {
 
 const once = 'must be given once, as text';
 
+const currency = z.string({ error: once }).regex(/^[A-Z]{3}$/, 'must be an ISO 4217 code such as EUR');
+
 export const format = z
   .enum(['json', 'csv', 'parquet'], { error: 'must be json, csv or parquet' })
   .optional()
@@ -81,9 +84,26 @@ export function windowShape(limit: { normal: number; maximum: number }) {
   };
 }
 
+export const zone = z
+  .string({ error: once })
+  .transform((text, context) => {
+    const name = zoneName(text);
+    if (name === null) context.addIssue('is not an IANA time zone; write one such as Europe/Berlin');
+    return name ?? 'UTC';
+  })
+  .optional()
+  .openapi({ type: 'string' })
+  .describe('IANA time zone of hours, days and months (default UTC); times in answers stay UTC');
+
+export const month = z
+  .string({ error: 'is missing; write a calendar month such as 2026-10' })
+  .regex(/^(19|20)\d\d-(0[1-9]|1[0-2])$/, 'is not a calendar month; write one such as 2026-10')
+  .openapi({ example: '2026-10' })
+  .describe('Calendar month of the time zone tz');
+
 const stepError = `must be one of ${steps.join(', ')}, auto`;
 
-/** The parameters of a question that groups: `groups` may be named in group_by, `measures` and they in order_by. */
+/** The parameters of a question that groups, `currency` and `compare` for one about money: `groups` may be named in group_by, `measures` and they in order_by. */
 export function groupedShape(groups: readonly string[], measures: readonly string[]) {
   const names = ['time', ...groups, ...measures];
   const { from, to, ...others } = windowShape({ normal: 1_000, maximum: 100_000 });
@@ -95,16 +115,7 @@ export function groupedShape(groups: readonly string[], measures: readonly strin
       .enum([...steps, 'auto'], { error: stepError })
       .optional()
       .describe('Width of a row in time, ISO 8601; auto picks one with at most 500 rows per group; default: one row'),
-    tz: z
-      .string({ error: once })
-      .transform((text, context) => {
-        const name = zoneName(text);
-        if (name === null) context.addIssue('is not an IANA time zone; write one such as Europe/Berlin');
-        return name ?? 'UTC';
-      })
-      .optional()
-      .openapi({ type: 'string' })
-      .describe('IANA time zone of hours, days and months (default UTC); times in answers stay UTC'),
+    tz: zone,
     group_by: z
       .string({ error: 'must be given once, as a comma list' })
       .transform((text) => [...new Set(text.split(',').filter((name) => name !== ''))])
@@ -117,6 +128,15 @@ export function groupedShape(groups: readonly string[], measures: readonly strin
       .refine((text) => names.includes(text.replace(/^-/, '')), `must be one of ${names.join(', ')}, or - before it`)
       .optional()
       .describe('A returned column; - before it for descending (default: time, then the groups)'),
+    currency: currency
+      .optional()
+      .describe('Amounts in this currency, at the exchange rate of the day of each call (default: as priced)'),
+    compare: z
+      .enum(['previous'], { error: 'must be previous' })
+      .optional()
+      .describe(
+        'Rows say why contracted cost changed against the window before (the same number of months or days before where the window is of whole ones): volume_change + mix_change + price_change = change',
+      ),
     ...others,
   };
 }
@@ -216,11 +236,12 @@ export function groupedArguments(
   window: Window,
   step: Step | null,
   visible: readonly string[],
-): Arguments<(typeof usage)['parameters']> {
+): Arguments<typeof rated> {
   return {
     ...callArguments(given, window, visible),
     step: step ?? '',
     tz: given.tz ?? 'UTC',
     group_by: given.group_by ?? [],
+    currency: given.currency ?? '',
   };
 }

@@ -104,12 +104,6 @@ export const ownership = view(
 
 export const workers = view('workers', {}, { owner: 'String' });
 
-export const priceSources = view(
-  'price_sources',
-  {},
-  { author: 'String', reason: 'String', rows: 'UInt64', known_from: "DateTime64(3, 'UTC')" },
-);
-
 /** A key's principal, while the key is valid by the database's clock. */
 export const apiKey = view(
   'api_key',

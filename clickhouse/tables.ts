@@ -1,3 +1,4 @@
+import { bookTables } from './money.ts';
 import { table, type Types } from './view.ts';
 
 /** Nullable measures and the names shared by `events` and `calls`, in wire order. */
@@ -152,43 +153,6 @@ export const gaps = table('gaps', {
   reason: 'LowCardinality(String)',
 });
 
-export const tenants = table('tenants', {
-  tenant_id: 'String',
-  name: 'String',
-  time_zone: 'LowCardinality(String)',
-  valid_from: "DateTime64(3, 'UTC')",
-  valid_to: "Nullable(DateTime64(3, 'UTC'))",
-  author: 'String',
-  reason: 'String',
-});
-
-export const attributions = table('attributions', {
-  consumer_id: 'String',
-  tenant_id: 'String',
-  cost_center: 'String',
-  owner: 'String',
-  valid_from: "DateTime64(3, 'UTC')",
-  valid_to: "Nullable(DateTime64(3, 'UTC'))",
-  author: 'String',
-  reason: 'String',
-});
-
-export const prices = table('prices', {
-  price_list: 'LowCardinality(String)',
-  provider_name: 'LowCardinality(String)',
-  model: 'String',
-  token_kind: 'LowCardinality(String)',
-  context_over_tokens: 'UInt64',
-  list_unit_price: 'Decimal(38, 18)',
-  pricing_quantity: 'UInt64',
-  pricing_unit: 'LowCardinality(String)',
-  pricing_currency: 'LowCardinality(String)',
-  valid_from: "DateTime64(3, 'UTC')",
-  valid_to: "Nullable(DateTime64(3, 'UTC'))",
-  author: 'String',
-  reason: 'String',
-});
-
 export const apiKeys = table('api_keys', {
   key_hash: 'FixedString(64)',
   name: 'String',
@@ -208,8 +172,6 @@ export const tables = [
   gaps,
   replays,
   backfills,
-  tenants,
-  attributions,
-  prices,
+  ...bookTables,
   apiKeys,
 ] as const;

@@ -11,80 +11,20 @@ import {
   ownership,
   polledThrough,
   positions,
-  priceSources,
   sealed,
   statedLinks,
   touched,
   unsealed,
   workers,
 } from './ledger.ts';
+import { bookViews } from './books.ts';
+import { moneyViews } from './money.ts';
 import { duplicates, losses, pipeline, recordCounts, rejected, rejectedRecords } from './pipeline.ts';
 import { calls } from './tables.ts';
-import { view, type Types } from './view.ts';
+import { dimensions, grouped, question, unfiltered } from './question.ts';
+import { view } from './view.ts';
 
-/** The dimensions that a question can be grouped and filtered by, in the order of their columns. */
-export const dimensions = {
-  tenant_id: 'String',
-  consumer_id: 'String',
-  product_id: 'String',
-  api_id: 'String',
-  operation_name: 'String',
-  provider_name: 'String',
-  response_model: 'String',
-  deployment: 'String',
-  backend: 'String',
-  region: 'String',
-  source: 'String',
-  service_tier: 'String',
-  user_id: 'String',
-  cache_status: 'String',
-  attempts: 'String',
-  model_version: 'String',
-  routing_label: 'String',
-  moderation_outcome: 'String',
-  moderation_category: 'String',
-  moderation_severity: 'String',
-  throttled_by: 'String',
-} as const satisfies Types;
-
-/** The filters of a question that asks for all calls. */
-export const unfiltered = Object.fromEntries(Object.keys(dimensions).map((name) => [name, []])) as unknown as Record<
-  keyof typeof dimensions,
-  string[]
->;
-
-/** Who asks, for when, as known when, and which calls: the parameters of every question. Empty filter arrays mean all. */
-const question = {
-  from: "DateTime64(3, 'UTC')",
-  to: "DateTime64(3, 'UTC')",
-  step: 'String',
-  tz: 'String',
-  as_known_at: "DateTime64(3, 'UTC')",
-  visible_tenants: 'Array(String)',
-  tenant_id: 'Array(String)',
-  consumer_id: 'Array(String)',
-  product_id: 'Array(String)',
-  api_id: 'Array(String)',
-  operation_name: 'Array(String)',
-  provider_name: 'Array(String)',
-  response_model: 'Array(String)',
-  deployment: 'Array(String)',
-  backend: 'Array(String)',
-  region: 'Array(String)',
-  source: 'Array(String)',
-  service_tier: 'Array(String)',
-  user_id: 'Array(String)',
-  cache_status: 'Array(String)',
-  attempts: 'Array(String)',
-  model_version: 'Array(String)',
-  routing_label: 'Array(String)',
-  moderation_outcome: 'Array(String)',
-  moderation_category: 'Array(String)',
-  moderation_severity: 'Array(String)',
-  throttled_by: 'Array(String)',
-} as const satisfies Types;
-
-const grouped = { ...question, group_by: 'Array(String)' } as const satisfies Types;
+export { dimensions, unfiltered };
 
 const { version: _version, is_deleted: _deleted, ...callColumns } = calls.columns;
 
@@ -145,17 +85,6 @@ export const latency = view('latency', grouped, {
   max: 'Float64',
 });
 
-export const spend = view('spend', grouped, {
-  bucket: "DateTime('UTC')",
-  ...dimensions,
-  calls: 'UInt64',
-  priced_tokens: 'UInt64',
-  unpriced_tokens: 'UInt64',
-  unpriced_models: 'Array(String)',
-  list_cost: 'Nullable(Decimal(76, 24))',
-  pricing_currency: 'String',
-});
-
 export const callRecords = view(
   'call_records',
   { call_ids: 'Array(String)' },
@@ -197,7 +126,8 @@ export const views = [
   usage,
   errors,
   latency,
-  spend,
+  ...moneyViews,
+  ...bookViews,
   callRecords,
   callKeys,
   sealed,
@@ -222,6 +152,5 @@ export const views = [
   lastMessage,
   ownership,
   workers,
-  priceSources,
   apiKey,
 ] as const;

@@ -1,4 +1,5 @@
-import { dimensions, type usage } from '#clickhouse/views.ts';
+import type { rated } from '#clickhouse/money.ts';
+import { dimensions } from '#clickhouse/views.ts';
 
 type Group = keyof typeof dimensions | 'error_type';
 
@@ -14,10 +15,7 @@ const unfiltered = Object.fromEntries(Object.keys(dimensions).map((name) => [nam
  * The parameters of a question as Grafana fills them in. The window is the dashboard's, half-open inside the view, so a
  * call on a border is in one window only.
  */
-export function asked(
-  groupBy: readonly Group[],
-  step: Step,
-): Readonly<Record<keyof (typeof usage)['parameters'], string>> {
+export function asked(groupBy: readonly Group[], step: Step): Readonly<Record<keyof typeof rated, string>> {
   return {
     // A parameter is read as text in its own zone, so the macro's instant, which is in the server's, must be in UTC.
     from: `toTimeZone($__fromTime_ms, 'UTC')`,
@@ -31,12 +29,13 @@ export function asked(
     ...unfiltered,
     tenant_id: chosen('tenant'),
     deployment: chosen('deployment'),
+    currency: `''`,
     group_by: `[${groupBy.map((name) => `'${name}'`).join(', ')}]`,
   };
 }
 
 /** As `asked`, without the filters of the variables: for the values that a variable offers. */
-export function offered(name: Group): Readonly<Record<keyof (typeof usage)['parameters'], string>> {
+export function offered(name: Group): Readonly<Record<keyof typeof rated, string>> {
   return { ...asked([name], 'whole'), tz: `'UTC'`, tenant_id: '[]', deployment: '[]' };
 }
 

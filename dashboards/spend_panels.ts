@@ -1,7 +1,8 @@
 import type { Builder } from '@grafana/grafana-foundation-sdk/cog';
 import type { Panel } from '@grafana/grafana-foundation-sdk/dashboard';
 import { rendered } from '#clickhouse/view.ts';
-import { errors, spend, usage } from '#clickhouse/views.ts';
+import { spend } from '#clickhouse/money.ts';
+import { errors, usage } from '#clickhouse/views.ts';
 import { headed, joined, numbers, quotient, rows, stacked, target } from './panels.ts';
 import { asked, byTime } from './question.ts';
 

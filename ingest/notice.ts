@@ -38,7 +38,7 @@ const notices = {
   duplicate_messages: ['error', 'messages are stored more than once; the balance of this stream is wrong'],
 } as const satisfies Record<string, readonly [Level, string]>;
 
-export type Notice = keyof typeof notices;
+type Notice = keyof typeof notices;
 
 /** Says a named event once in the log and once in its counter. `stream` is '' for what belongs to the whole worker. */
 export type Notify = (notice: Notice, stream: string, fields?: Readonly<Record<string, unknown>>) => void;

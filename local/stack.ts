@@ -3,7 +3,8 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { openDatabase, type Database, type DatabaseConfig } from '#clickhouse/client.ts';
-import { apiKeys, attributions, tenants } from '#clickhouse/tables.ts';
+import { attributions, tenants } from '#clickhouse/money.ts';
+import { apiKeys } from '#clickhouse/tables.ts';
 import { createLog } from '#common/log.ts';
 import { engineThreads } from './engine-threads.ts';
 import { keep, type KeptProcess } from './process.ts';
@@ -154,7 +155,7 @@ async function writeBooks(db: Database, key: string): Promise<void> {
   const names = [...new Set(consumers.map((consumer) => consumer.tenant_id))];
   const author = 'local stack';
   const rules = consumers.map(({ consumer_id, tenant_id }) =>
-    line(consumer_id, tenant_id, `cc-${tenant_id}`, `${tenant_id}-lead`, since, null, author, 'example'),
+    line(consumer_id, '', '', tenant_id, `cc-${tenant_id}`, `${tenant_id}-lead`, since, null, author, 'example'),
   );
   // The token makes a second start write nothing.
   await db.insert(

@@ -3,8 +3,7 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import type { Database } from '#clickhouse/client.ts';
-import { prices } from '#clickhouse/tables.ts';
-import { priceSources } from '#clickhouse/ledger.ts';
+import { prices, priceSources } from '#clickhouse/money.ts';
 import { assert, present } from '#common/assert.ts';
 
 const row = z.object({
@@ -39,6 +38,8 @@ export async function loadListPrices(db: Database): Promise<number> {
       price.list,
       price.provider_name,
       price.model,
+      '',
+      'standard',
       price.token_kind,
       price.context_over_tokens,
       price.list_unit_price,

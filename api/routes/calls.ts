@@ -59,7 +59,7 @@ async function answer(c: AskedContext, setting: Setting, given: WindowGiven): Pr
   const limit = given.limit ?? limits.normal;
   const [rows, covered] = await Promise.all([
     page(setting, args, window, limit + 1),
-    coverage(setting.db, { ...args, group_by: [] }),
+    coverage(setting.db, { ...args, group_by: [], currency: '' }),
   ]);
   const last = rows.length > limit ? rows[limit - 1] : undefined;
   c.header('Vary', 'Accept');

@@ -2,20 +2,43 @@
 --
 -- Empty filter arrays mean all. `visible_tenants` is who asks, not what is asked: ['*'] sees all, [] sees nothing, so a
 -- route that forgets it cannot leak. `step` is an ISO 8601 duration of the declared set or '' for one bucket; day and
--- month borders are those of `tz`. Attributions are taken as known at `as_known_at`; of rules with the same consumer
--- and start the latest known wins; a consumer without a rule belongs to `unattributed` and stays in every total.
+-- month borders are those of `tz`.
+--
+-- Who pays: the rules as known at `as_known_at` that apply when the call started. One that names the consumer goes before
+-- one that does not, then one that names the API, then one that names the product, then the one that began last. A call
+-- without a rule belongs to `unattributed` and stays in every total. Claims and headers of a request are not in the
+-- logs, so no rule can name them.
+-- Why spans: between two borders of a consumer's rules nothing changes, so a call needs one look-up by its consumer and
+-- time. Rules for any consumer stand in every consumer's spans, and under '' for those that no rule names.
 CREATE OR REPLACE VIEW attributed_calls AS
-WITH rules AS
-(
-    SELECT consumer_id, valid_from, argMax((tenant_id, cost_center, valid_to), known_from) AS rule
-    FROM attributions
-    WHERE known_from <= {as_known_at:DateTime64(3, 'UTC')}
-    GROUP BY consumer_id, valid_from
-)
+WITH
+    rules AS
+    (
+        SELECT consumer_id, product_id, api_id, valid_from,
+               argMax((tenant_id, cost_center, ifNull(valid_to, toDateTime64('2299-12-31 00:00:00', 3, 'UTC'))), known_from) AS rule
+        FROM attributions
+        WHERE known_from <= {as_known_at:DateTime64(3, 'UTC')}
+        GROUP BY consumer_id, product_id, api_id, valid_from
+    ),
+    owned AS
+    (
+        SELECT consumer, groupArray((consumer_id != '', api_id != '', product_id != '', valid_from, rule.3, api_id, product_id, rule.1, rule.2)) AS own
+        FROM rules
+        ARRAY JOIN if(consumer_id = '', (SELECT groupUniqArray(consumer_id) FROM attributions), [consumer_id]) AS consumer
+        GROUP BY consumer
+    ),
+    spans AS
+    (
+        SELECT consumer, since,
+               arrayMap(x -> (x.6, x.7, x.8, x.9), arrayReverseSort(arrayFilter(x -> x.4 <= since AND x.5 > since, own))) AS candidates
+        FROM owned
+        ARRAY JOIN arrayDistinct(arrayConcat(own.4, own.5)) AS since
+    ),
+    arrayFirst(x -> (x.1 = '' OR x.1 = c.api_id) AND (x.2 = '' OR x.2 = c.product_id), r.candidates) AS rule
 SELECT
     c.*,
-    if(notEmpty(r.consumer_id) AND c.started_at < ifNull(r.rule.3, toDateTime64('2299-12-31 00:00:00', 3, 'UTC')), r.rule.1, 'unattributed') AS tenant_id,
-    if(tenant_id = 'unattributed', '', r.rule.2) AS cost_center,
+    if(rule.3 = '', 'unattributed', rule.3) AS tenant_id,
+    rule.4 AS cost_center,
     toDateTime(multiIf(
         {step:String} = 'PT1M', toStartOfMinute(c.started_at),
         {step:String} = 'PT5M', toStartOfFiveMinutes(c.started_at),
@@ -48,6 +71,6 @@ FROM
       AND (empty({moderation_severity:Array(String)}) OR has({moderation_severity:Array(String)}, moderation_severity))
       AND (empty({throttled_by:Array(String)}) OR has({throttled_by:Array(String)}, throttled_by))
 ) AS c
-ASOF LEFT JOIN rules AS r ON c.consumer_id = r.consumer_id AND c.started_at >= r.valid_from
+ASOF LEFT JOIN spans AS r ON r.consumer = if(c.consumer_id IN (SELECT consumer_id FROM attributions), c.consumer_id, '') AND c.started_at >= r.since
 WHERE (empty({tenant_id:Array(String)}) OR has({tenant_id:Array(String)}, tenant_id))
   AND (has({visible_tenants:Array(String)}, '*') OR has({visible_tenants:Array(String)}, tenant_id));

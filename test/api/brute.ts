@@ -1,4 +1,5 @@
 import { present } from '#common/assert.ts';
+import { spendOf } from './brute-spend.ts';
 import type { PriceRow, Rule } from './ledger.ts';
 
 /** A generated call, as plain as a reader can check by hand. */
@@ -105,7 +106,7 @@ export function grouped(all: readonly Call[], asked: Asked, rules: readonly Rule
   return groups;
 }
 
-const kinds = {
+export const kinds = {
   input: ['usage_input_tokens'],
   cache_read: ['usage_cache_read_input_tokens'],
   cache_write: ['usage_cache_creation_5m_input_tokens'],
@@ -114,7 +115,7 @@ const kinds = {
   reasoning: ['usage_reasoning_output_tokens'],
 } as const satisfies Record<string, readonly (keyof Call)[]>;
 
-function sum(calls: readonly Call[], ...names: readonly (keyof Call)[]): bigint {
+export function sum(calls: readonly Call[], ...names: readonly (keyof Call)[]): bigint {
   return calls.reduce((s, call) => names.reduce((t, name) => t + BigInt(call[name] ?? 0), s), 0n);
 }
 
@@ -139,67 +140,6 @@ export function usageOf(calls: readonly Call[], rules: readonly Rule[]): Record<
     disagreeing_calls: '0',
     attributed_calls: count((call) => tenantOf(call, rules) !== 'unattributed'),
   };
-}
-
-const scale = 10n ** 24n;
-
-/** A decimal text in units of 10^-24. */
-function units(text: string): bigint {
-  const [whole = '0', decimals = ''] = text.split('.');
-  return BigInt(whole) * scale + BigInt(decimals.padEnd(24, '0'));
-}
-
-/** A decimal without trailing zeros, as the database writes it. */
-function decimal(value: bigint): string {
-  const decimals = String(value % scale)
-    .padStart(24, '0')
-    .replace(/0+$/, '');
-  return `${value / scale}${decimals === '' ? '' : `.${decimals}`}`;
-}
-
-export function spendOf(calls: readonly Call[], book: readonly PriceRow[]): Record<string, unknown> {
-  let [cost, priced, unpriced] = [0n, 0n, 0n];
-  const without = new Set<string>();
-  for (const call of calls) {
-    const model = modelOf(call, book);
-    const input = sum([call], ...kinds.input, ...kinds.cache_read, ...kinds.cache_write, ...kinds.cache_write_1h);
-    for (const [kind, names] of Object.entries(kinds)) {
-      const tokens = sum([call], ...names);
-      const price =
-        priceOf(call, model, kind, input, book) ??
-        (kind === 'reasoning' ? priceOf(call, model, 'output', input, book) : null);
-      if (price === null) {
-        unpriced += tokens;
-        if (tokens > 0n) without.add(model === '' ? call.response_model || call.deployment : model);
-      } else {
-        priced += tokens;
-        cost += tokens * price;
-      }
-    }
-  }
-  return {
-    calls: String(calls.length),
-    priced_tokens: String(priced),
-    unpriced_tokens: String(unpriced),
-    unpriced_models: [...without].sort(),
-    list_cost: priced === 0n && unpriced > 0n ? null : decimal(cost),
-  };
-}
-
-function modelOf(call: Call, book: readonly PriceRow[]): string {
-  const undated = call.response_model.replace(/-20\d\d-?\d\d-?\d\d$/, '');
-  const names = [call.response_model, undated, call.request_model, call.deployment];
-  return names.find((name) => book.some((p) => p.provider_name === call.provider_name && p.model === name)) ?? '';
-}
-
-/** Per token, in 10^-24; null where no price applies. */
-function priceOf(call: Call, model: string, kind: string, input: bigint, book: readonly PriceRow[]): bigint | null {
-  const [best] = book
-    .filter((p) => p.provider_name === call.provider_name && p.model === model && p.token_kind === kind)
-    .filter((p) => p.valid_from <= call.started_at && (p.valid_to === null || p.valid_to > call.started_at))
-    .filter((p) => p.context_over_tokens === 0 || BigInt(p.context_over_tokens) < input)
-    .sort((a, b) => b.context_over_tokens - a.context_over_tokens || b.valid_from - a.valid_from);
-  return best === undefined ? null : units(best.list_unit_price) / 1_000_000n;
 }
 
 export function errorsOf(calls: readonly Call[]): Record<string, unknown> {

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import type { Readable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { writer } from '../../api/append.ts';
 import { createApp } from '../../api/app.ts';
 import { reader } from '../../api/reader.ts';
 import { readiness } from '../../api/readiness.ts';
@@ -67,7 +68,13 @@ beforeAll(async () => {
       return stream;
     },
   };
-  const setting = { db: watched, now: () => now, log: createLog('test', 'silent'), intakeUrl: null };
+  const setting = {
+    db: watched,
+    books: writer(ledger.db),
+    now: () => now,
+    log: createLog('test', 'silent'),
+    intakeUrl: null,
+  };
   app = createApp(setting, { readiness: readiness(ledger.db, () => now), metricsText: async () => '' }, 'test');
   server = serve({ fetch: app.fetch, port: 0, hostname: '127.0.0.1', overrideGlobalObjects: false });
   await once(server, 'listening');

@@ -2,6 +2,7 @@ import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createApp } from '../../api/app.ts';
 import { reader } from '../../api/reader.ts';
+import { writer } from '../../api/append.ts';
 import { readiness } from '../../api/readiness.ts';
 import type { App } from '../../api/route.ts';
 import { openIntake, type Intake } from '../../ingest/intake.ts';
@@ -29,7 +30,7 @@ const record = {
 };
 
 function appWith(intakeUrl: string | null): App {
-  const setting = { db: reader(ledger.db), now, log, intakeUrl };
+  const setting = { db: reader(ledger.db), books: writer(ledger.db), now, log, intakeUrl };
   return createApp(setting, { readiness: readiness(ledger.db, now), metricsText: async () => '' }, 'test');
 }
 

@@ -1,11 +1,13 @@
 import { rm } from 'node:fs/promises';
+import { writer } from '../../api/append.ts';
 import { createApp } from '../../api/app.ts';
 import { createKey, type NewKey } from '../../api/keys.ts';
 import { reader } from '../../api/reader.ts';
 import { readiness } from '../../api/readiness.ts';
 import type { App } from '../../api/route.ts';
 import { openDatabase, type Database, type DatabaseConfig } from '#clickhouse/client.ts';
-import { attributions, events, prices } from '#clickhouse/tables.ts';
+import { attributions, prices } from '#clickhouse/money.ts';
+import { events } from '#clickhouse/tables.ts';
 import { seal } from '../../ingest/seal.ts';
 import { createLog } from '#common/log.ts';
 import { migrate } from '../../migrations/main.ts';
@@ -77,6 +79,8 @@ export async function openLedger(): Promise<Ledger> {
           'test',
           row.provider_name,
           row.model,
+          '',
+          'standard',
           row.token_kind,
           row.context_over_tokens,
           row.list_unit_price,
@@ -95,6 +99,8 @@ export async function openLedger(): Promise<Ledger> {
       const lines = rows.map((row) =>
         JSON.stringify([
           row.consumer_id,
+          '',
+          '',
           row.tenant_id,
           `cc-${row.tenant_id}`,
           '',
@@ -109,7 +115,7 @@ export async function openLedger(): Promise<Ledger> {
     key: async (wanted) => createKey(db, { name: wanted.role, tenants: [], expiresAt: null, ...wanted }),
     api: (now) =>
       createApp(
-        { db: reader(db), now, log, intakeUrl: null },
+        { db: reader(db), books: writer(db), now, log, intakeUrl: null },
         { readiness: readiness(db, now), metricsText: async () => '' },
         'test',
       ),

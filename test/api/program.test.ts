@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { books } from '../../api/book.ts';
 import { createKey, parseKeyOptions } from '../../api/keys.ts';
 import { start } from '../../api/main.ts';
 import { openDatabase, type DatabaseConfig } from '#clickhouse/client.ts';
@@ -84,10 +85,19 @@ describe('what the program says of itself', () => {
   test('the OpenAPI document is 3.1, names every route once, and every reference in it resolves', async () => {
     const document = (await (await get('/openapi.json')).json()) as Document;
     expect(document.openapi).toMatch(/^3\.1\./);
-    const routes = ['usage', 'spend', 'latency', 'errors', 'calls', 'calls/{call_id}', 'pipeline', 'rejected'].map(
-      (r) => `/v1/${r}`,
-    );
-    const writing = ['/v1/intake/{source}', '/v1/rejected/replay'];
+    const routes = [
+      'usage',
+      'spend',
+      'spend/rerated',
+      'commitments/allocated',
+      'latency',
+      'errors',
+      'calls',
+      'calls/{call_id}',
+      'pipeline',
+      'rejected',
+    ].map((r) => `/v1/${r}`);
+    const writing = ['/v1/intake/{source}', '/v1/rejected/replay', ...books.map((book) => `/v1/${book.name}`)];
     expect(Object.keys(document.paths).sort()).toEqual(
       [...routes, ...writing, '/healthz', '/readyz', '/metrics'].sort(),
     );

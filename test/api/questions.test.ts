@@ -1,17 +1,8 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { App } from '../../api/route.ts';
-import {
-  type Asked,
-  type Call,
-  coverageOf,
-  errorsOf,
-  grouped,
-  latencyOf,
-  spendOf,
-  tenantOf,
-  usageOf,
-} from './brute.ts';
+import { type Asked, type Call, coverageOf, errorsOf, grouped, latencyOf, tenantOf, usageOf } from './brute.ts';
+import { spendOf } from './brute-spend.ts';
 import { book, end, generate, rules, start, zones } from './generated.ts';
 import { type Answer, type AnswerRow, ask, type Ledger, openLedger } from './ledger.ts';
 

@@ -44,7 +44,7 @@ describe('gatemeter.bicep', () => {
 
   test('deploys every fragment that there is, from files that exist', () => {
     const loaded = [...code.matchAll(/name: '([\w-]+)', value: loadTextContent\('([^']+)'\)/g)];
-    expect(loaded.map(([, name]) => name).sort()).toEqual([...fragments].sort());
+    expect(loaded.map(([, name]) => String(name)).sort()).toEqual([...fragments].sort());
     for (const [, name, file] of loaded) {
       expect(readdirSync(folder)).toContain(file);
       expect(file).toBe(`${name}.fragment.xml`);

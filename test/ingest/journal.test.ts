@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { openDatabase, type Database } from '#clickhouse/client.ts';
-import { unsealed } from '#clickhouse/ledger.ts';
+import { unsealed, workers } from '#clickhouse/ledger.ts';
 import { pipeline } from '#clickhouse/pipeline.ts';
 import { openIntake } from '../../ingest/intake.ts';
 import { Journal, sealLeftBehind } from '../../ingest/journal.ts';
@@ -59,6 +59,8 @@ test('a journal reports what it has sealed while it lives: the pipeline shows it
     });
   }
   const [shown] = await db.read(pipeline, {});
+  // It takes no share of the hub's partitions.
+  expect(await db.read(workers, {})).toEqual([]);
   expect(shown).toMatchObject({ stream: journal.stream, way: 'intake', watermark: '2', balanced: true });
   await age();
   expect(await db.read(unsealed, {})).toEqual([]);

@@ -1,6 +1,7 @@
 import type { Database } from '#clickhouse/client.ts';
 import { pipeline } from '#clickhouse/pipeline.ts';
-import { spend, unfiltered, usage } from '#clickhouse/views.ts';
+import { spend } from '#clickhouse/money.ts';
+import { unfiltered, usage } from '#clickhouse/views.ts';
 import type { TracedCall } from '../../local/trace.ts';
 import { messageRows } from '../../ingest/rows.ts';
 import { sealedByHand, type ExpectedCall, type Sent } from './stack-expected.ts';
@@ -19,6 +20,7 @@ const everything = {
   visible_tenants: ['*'],
   ...unfiltered,
   group_by: [],
+  currency: '',
 };
 
 /** What the trace must come to: gpt-4o at 2.50 USD per million input and 10 USD per million output tokens. */
