@@ -2,7 +2,7 @@ import type { Database } from '#clickhouse/client.ts';
 import { calls, links } from '#clickhouse/tables.ts';
 import { clock, orphans, sealed, statedLinks, touched } from '#clickhouse/ledger.ts';
 import { present } from '#common/assert.ts';
-import { groupsAround, noGroups } from './linking.ts';
+import { haveSplit, nothingAround, readAround } from './linking.ts';
 import { wireInstant } from './reader.ts';
 
 const minuteMs = 60_000;
@@ -42,17 +42,22 @@ async function sealCalls(
   mayBeLinked: boolean,
 ): Promise<void> {
   const { orphans: ids, since, ...ranges } = touching;
-  const { groups, since: linkedSince } = mayBeLinked ? await groupsAround(db, { ...ranges, ids }) : noGroups;
-  const found = [...groups.values()];
   const first = Date.parse(since);
-  await db.insertFrom(calls, sealed, {
-    ...touching,
-    since: wireInstant(linkedSince === null ? first : Math.min(first, linkedSince)),
-    linked_ids: [...groups.keys()],
-    roots: found.map(({ root }) => root),
-    parts: found.map(({ part }) => part),
-    weights: found.map(({ weight }) => weight),
-  });
+  for (;;) {
+    const around = mayBeLinked ? await readAround(db, { ...ranges, ids }) : nothingAround;
+    const found = [...around.groups.values()];
+    await db.insertFrom(calls, sealed, {
+      ...touching,
+      since: wireInstant(Math.min(first, around.since ?? first)),
+      linked_ids: [...around.groups.keys()],
+      roots: found.map(({ root }) => root),
+      parts: found.map(({ part }) => part),
+      weights: found.map(({ weight }) => weight),
+    });
+    // While this worker was held up, others may have learned that these are several calls, and sealed newer records that
+    // it has merged. Nobody but it knows of that, so it must mend it.
+    if (!(await haveSplit(db, around))) return;
+  }
 }
 
 /**

@@ -79,15 +79,15 @@ ORDER BY (consumer_id, started_at, call_id)
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1,
          min_age_to_force_merge_seconds = 3600, min_age_to_force_merge_on_partition_only = 1;
 -- Ids that mean the same call: a gateway in front of a gateway, a back end behind one. Each pair stands in both
--- directions, with the record's own id and its system (its source up to the first '_'): a system that has two ids of its
--- own around one call has seen two calls. Derived from `events.linked_ids` before the calls of a range are sealed, so
--- that of two workers that store the two halves at once the later one sees both.
+-- directions, with who says so: a system that has two ids of its own around one call has seen two calls. Derived from
+-- `events.linked_ids` before the calls of a range are sealed, so that of two workers that store the two halves at once the
+-- later one sees both.
 CREATE TABLE IF NOT EXISTS links
 (
     id         String                  CODEC(ZSTD(1)),
     linked_id  String                  CODEC(ZSTD(1)),
     stated_by  String                  COMMENT 'own id of the record that states the pair' CODEC(ZSTD(1)),
-    system     LowCardinality(String)  COMMENT 'that logged this record' CODEC(ZSTD(1)),
+    system     LowCardinality(String)  COMMENT 'that logged this record: the kind of its source, and its gateway' CODEC(ZSTD(1)),
     since      Date                    COMMENT 'day on which the call of this record can have begun' CODEC(ZSTD(1))
 )
 ENGINE = ${R}ReplacingMergeTree

@@ -2,35 +2,39 @@
 -- is the messages (after, through] of a stream; the three arrays have one element for each. Ingest inserts the answer
 -- into `calls`; the same records always give the same rows, in any order of arrival.
 --
--- A call that several systems log under ids of their own is one call. Of each id that is linked with others,
--- `linked_ids`, `parts`, `roots` and `weights` say by what its records are merged, in which group of linked ids it is
--- (another value than the part where the group is more than one call), and how much is known of its links. The row has
--- the id of the record that names the call, and all of them in `call_ids`.
+-- A call that several systems log under ids of their own is one call. For each id that is linked with others
+-- (`linked_ids`), `parts` says by what its records are merged, `roots` what stands for all ids that can have been merged
+-- with it (another value than the part where these are several calls), and `weights` how much is known of its links. The
+-- row has the id of the record that names the call, and all of them in `call_ids`.
 --
 -- Who names the call: a gateway's own log before a policy event; a usage or backend record alone names nobody and
--- waits. Where linked ids turned out to be several calls, it waits for nobody. Of two gateways the one that knows of the other, then the one that had the call first. In the same order
--- records are believed in all else that they say. `orphans` lists the waiting calls that are to be shown all the same (after 15 minutes).
+-- waits. Of two gateways the one that knows of the other, then the one that had the call first. In the same order
+-- records are believed in all else that they say. `orphans` lists the waiting calls that are to be shown all the same
+-- (after 15 minutes). Where linked ids turned out to be several calls, none of them waits: what was shown as part of
+-- another call must not vanish.
 --
 -- What was backfilled fills holes and overwrites nothing: whatever a record of the hub says stands, and a backfilled
 -- count of tokens is taken only where the hub has none of its quality.
 --
 -- Why tombstones: a call's key is (consumer_id, started_at, call_id), and what an earlier sealing knew may have given
--- another key. Every key that some subset of the records could have produced is therefore withdrawn (is_deleted = 1) in the
--- same insert. That needs no look at `calls`, so two workers that seal the same call at once cannot leave two rows.
--- Where linked ids turned out to be several calls, each of them withdraws what a merge of all could have written under
--- its ids; keys have the id, so that none withdraws another's. The version says what was known of links before it counts
--- records, because a call that falls apart has fewer records than the row that it was part of.
--- An orphan's key is withdrawn only if it can have been written: 14 of the 15 minutes had passed, or it has an id of its
--- own and was not known to be of this call.
+-- another key. Every key that some subset of the records could have produced is therefore withdrawn (is_deleted = 1) in
+-- the same insert. That needs no look at `calls`, so two workers that seal the same call at once cannot leave two rows.
+-- Where linked ids turned out to be several calls, each withdraws, under its own ids, what a merge of all of them could
+-- have written. An orphan's key is withdrawn only if it can have been written: 14 of the 15 minutes had passed, or it has
+-- an id of its own and was not known to be of this call.
+--
+-- Why the version is 1,000,000 times the weight of the id and the number of records: both only grow with what is known,
+-- and a call that falls apart has fewer records than the row that it was part of.
 --
 -- Why `since`, which the view `touched` finds: a record reaches the hub after its call began, so partitions before that
 -- cannot hold one. A day of clock error is allowed.
 --
--- Usage: within one gateway call a provider may have been asked several times (retries), each with its own response
--- id: within one source the maximum of a response id, the sum over them. Two systems may both have counted, so one source
--- is taken, the one that counted most. Better evidence wins as a whole: exact from the gateway's
--- log, exact from a policy or backend, exact from a backfill, partial, estimated, none. It is computed from arrays and
--- not by a second reading of the records: planning costs more than the work, and each reading is planned anew.
+-- Usage: better evidence wins as a whole: exact from the gateway's log, exact from a policy or backend, exact from a
+-- backfill, partial, estimated, none. Within one source, a provider may have been asked several times (retries), each
+-- with its own response id: the largest mention of each response, and the sum over them. Several sources may have counted
+-- the same tokens, and not all know the response's id, so exactly one is taken: the one that counted most; of equal ones
+-- the one that tells more kinds apart, then the first by name. It is computed from arrays and not by a second reading of
+-- the records: planning costs more than the work, and each reading is planned anew.
 CREATE OR REPLACE VIEW sealed AS
 WITH
     records AS
@@ -135,7 +139,7 @@ WITH
             arrayMap(by -> (by, arrayReduce('sumForEach', arrayMap(
                 response -> arrayReduce('maxForEach', arrayMap(u -> u.3, arrayFilter(u -> u.4 = by AND u.2 = response, counts))),
                 arrayDistinct(arrayMap(u -> u.2, arrayFilter(u -> u.4 = by, counts)))))), arrayDistinct(arrayMap(u -> u.4, counts))) AS counted_by,
-            arraySort(c -> (-toInt128(arraySum(arrayMap(n -> ifNull(n, 0), arraySlice(c.2, 1, 8)))), c.1), counted_by)[1].2 AS tokens,
+            arraySort(c -> (-toInt128(arraySum(arrayMap(n -> ifNull(n, 0), arraySlice(c.2, 1, 8)))), arrayCount(n -> ifNull(n, 0) = 0, c.2), c.1), counted_by)[1].2 AS tokens,
             groupUniqArrayArray(consumers) OVER (PARTITION BY root) AS all_consumers,
             groupUniqArrayArray(times) OVER (PARTITION BY root) AS all_times,
             groupUniqArrayArray(waiting_times) OVER (PARTITION BY root) AS all_waiting_times
@@ -144,7 +148,7 @@ WITH
 SELECT
     key.3 AS call_id,
     m.call_ids AS call_ids,
-    bitShiftLeft(transform(key.3, {linked_ids:Array(String)}, {weights:Array(UInt64)}, toUInt64(0)), 17) + least(m.records, 131071) AS version,
+    1000000 * transform(key.3, {linked_ids:Array(String)}, {weights:Array(UInt64)}, toUInt64(0)) + least(m.records, 999999) AS version,
     toUInt8(key != (m.consumer_id, m.started_at, m.named_id)) AS is_deleted,
     multiIf(m.anchors = 0, 'orphan', m.best IN (0, 8), 'no_usage', 'complete') AS completeness,
     toUInt32(m.records) AS records,

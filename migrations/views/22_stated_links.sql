@@ -1,6 +1,9 @@
 -- The pairs of ids that the records of ranges state to be one call, in both directions; sealing keeps them in `links`.
 --
--- An id that a client chose may be linked with any number of calls, and beyond 8 its links are ignored. So one that is
+-- The system of a record is its source up to the first '_' and its gateway: of two gateways in a row, each has an own id
+-- of a call, even where both are of the same make.
+--
+-- An id that a client chose may be linked with any number of calls, and with more than 8 it links nothing. So one that is
 -- known to have more than 8 gets no more of them, and a range adds 9 at most: whoever reads them has little to read.
 -- The other direction is always kept.
 CREATE OR REPLACE VIEW stated_links AS
@@ -11,7 +14,7 @@ WITH
         FROM
         (
             SELECT
-                (call_id, splitByChar('_', toString(source))[1], toDate(least(enqueued_at, ifNull(started_at, enqueued_at - INTERVAL 90 DAY)))) AS statement,
+                (call_id, concat(splitByChar('_', toString(source))[1], '/', gateway), toDate(least(enqueued_at, ifNull(started_at, enqueued_at - INTERVAL 90 DAY)))) AS statement,
                 arrayJoin(arrayFlatten(arrayMap(other -> [(call_id, other), (other, call_id)], linked_ids))) AS pair
             FROM events
             WHERE notEmpty(linked_ids) AND call_id != '' AND (stream, sequence_number) IN

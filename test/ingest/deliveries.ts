@@ -52,40 +52,51 @@ export class Delivered {
   }
 }
 
-/** Records of a call; `apart` where links said that it is one with others, and that was refuted. */
+/** Records of a call; `apart` where links say that it is one with others, and that is refuted. */
 type Call = { readonly records: readonly Placed[]; readonly apart: boolean };
+
+type Pair = { readonly ends: readonly [string, string]; readonly own: string; readonly system: string };
+
+/** The two ids of each pair that records state, and whose own id and system they are stated by. */
+function pairsOf(records: readonly Placed[]): Pair[] {
+  return records.flatMap(({ call_id: own, source, fields }) =>
+    fields.linked_ids
+      .filter((other) => other !== own)
+      .map((other): Pair => ({ ends: [own, other], own, system: `${source.replace(/_.*/, '')}/${fields.gateway}` })),
+  );
+}
+
+/** Whether some system has two own ids among what these pairs state. */
+function contradict(pairs: readonly Pair[]): boolean {
+  const bySystem = Map.groupBy(pairs, ({ system }) => system);
+  return [...bySystem.values()].some((stated) => new Set(stated.map(({ own }) => own)).size > 1);
+}
 
 /**
  * Records by call: under one id, or under ids that any record states to be of one call. Nothing that is stated counts
- * of an id that is in pairs with more than eight others, nor of ids that pairs connect with two that one system has.
+ * of an id that is in pairs with more than eight others, or with two that one system has as its own. Ids that the rest
+ * connects although one system has two of them are calls of their own.
  */
 function callsOf(records: readonly Placed[]): Call[] {
-  const pairs = records.flatMap((record) =>
-    record.fields.linked_ids
-      .filter((other) => other !== record.call_id)
-      .map((other) => ({ ends: [record.call_id, other] as const, record })),
-  );
-  const others = new Map<string, Set<string>>();
-  for (const { ends } of pairs)
-    for (const end of ends)
-      others.set(end, (others.get(end) ?? new Set()).union(new Set(ends.filter((e) => e !== end))));
-  const isShared = (end: string): boolean => (others.get(end)?.size ?? 0) > 8;
-  const heeded = pairs.filter(({ ends }) => !ends.some(isShared));
-  const ignored = new Set(pairs.filter(({ ends }) => ends.some(isShared)).flatMap(({ ends }) => ends));
+  const pairs = pairsOf(records);
+  const around = new Map<string, Pair[]>();
+  for (const pair of pairs) for (const end of pair.ends) around.set(end, [...(around.get(end) ?? []), pair]);
+  const isShared = (end: string): boolean => {
+    const stated = around.get(end) ?? [];
+    return new Set(stated.flatMap(({ ends }) => ends)).size > 9 || contradict(stated);
+  };
+  const shared = new Set([...around.keys()].filter(isShared));
+  const heeded = pairs.filter(({ ends }) => !ends.some((end) => shared.has(end)));
+  const ignored = new Set(pairs.filter(({ ends }) => ends.some((end) => shared.has(end))).flatMap(({ ends }) => ends));
   const byId = Map.groupBy(records, ({ call_id }) => call_id);
-  const owning = Map.groupBy(heeded, ({ record }) => record.call_id);
-  const calls: Call[] = [];
-  for (const group of connected(
-    [...byId.keys()],
-    heeded.map(({ ends }) => ends),
-  )) {
-    const owners = [...group].flatMap((id) => owning.get(id) ?? []).map(({ record }) => record);
-    const systems = Map.groupBy(owners, ({ source }) => source.replace(/_.*/, ''));
-    const refuted = [...systems.values()].some((own) => new Set(own.map(({ call_id }) => call_id)).size > 1);
+  const statedBy = Map.groupBy(heeded, ({ own }) => own);
+  const ends = heeded.map((pair) => pair.ends);
+  const calls = [...connected([...byId.keys()], ends)].flatMap((group): Call[] => {
+    const refuted = contradict([...group].flatMap((id) => statedBy.get(id) ?? []));
     const apart = refuted || [...group].some((id) => ignored.has(id));
-    const parts = refuted ? [...group].map((id) => new Set([id])) : [group];
-    for (const part of parts) calls.push({ records: [...part].flatMap((id) => byId.get(id) ?? []), apart });
-  }
+    const parts = refuted ? [...group].map((id) => [id]) : [[...group]];
+    return parts.map((part) => ({ records: part.flatMap((id) => byId.get(id) ?? []), apart }));
+  });
   return calls.filter((call) => call.records.length > 0);
 }
 

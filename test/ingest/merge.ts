@@ -90,18 +90,24 @@ function before(a: Order, b: Order, otherwise: boolean): boolean {
 type Usage = { readonly quality: string; readonly counts: Record<string, bigint | null> };
 
 /**
- * The best evidence as a whole: within one source and response id the largest of repeated counts, over response ids
- * their sum; of sources that counted the same call, the one that counted most, of equal ones the first by its name.
+ * The best evidence as a whole, from one source: the one that counted most, of equal ones the one that tells more kinds
+ * apart, then the first by name. Within a source, the largest mention of each response id, and the sum over them.
  */
 function usageOf(records: readonly Placed[]): Usage {
   const best = Math.min(none, ...records.map(evidence));
   const evident = records.filter((record) => best < none && evidence(record) === best);
-  let taken = countsOf([]);
-  for (const source of [...new Set(evident.map((record) => record.source))].sort()) {
-    const counts = countsOf(evident.filter((record) => record.source === source));
-    if (source === evident.map((record) => record.source).sort()[0] || allOf(counts) > allOf(taken)) taken = counts;
-  }
-  return { quality: qualities[best] ?? '', counts: taken };
+  const sources = [...Map.groupBy(evident, ({ source }) => source)].map(([source, own]) => ({
+    source,
+    counts: countsOf(own),
+  }));
+  const told = (counts: Usage['counts']): number => Object.values(counts).filter((n) => n !== null && n > 0n).length;
+  const [taken] = sources.sort(
+    (a, b) =>
+      Number(allOf(b.counts) > allOf(a.counts)) - Number(allOf(b.counts) < allOf(a.counts)) ||
+      told(b.counts) - told(a.counts) ||
+      (a.source < b.source ? -1 : 1),
+  );
+  return { quality: qualities[best] ?? '', counts: taken?.counts ?? countsOf([]) };
 }
 
 function countsOf(records: readonly Placed[]): Usage['counts'] {

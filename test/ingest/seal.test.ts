@@ -15,7 +15,6 @@ import {
   permutations,
   shown,
   shuffled,
-  tangled,
   type Logged,
   type Range,
   type Waiting,
@@ -210,58 +209,6 @@ test('workers that insert and seal linked records at the same time leave one cal
     const own = all.filter((record) => record.stream === stream);
     for (let start = 0; start < own.length; start += 60)
       await seal(db, await delivered.insert(own.slice(start, start + 60), insertedAt));
-  });
-  await Promise.all(work);
-  expectEqual(await shown(db), delivered.expected(), delivered);
-});
-
-test('ids that clients gave to several calls merge none that one system knows apart, in every order and after every record', async () => {
-  const delivered = new Delivered(db);
-  const random = generator(seed + 4);
-  for (const records of everyOrder(40, 4, tangled)) {
-    await sealInParts(await delivered.insert(records, insertedAt), random);
-    expectEqual(await shown(db), delivered.expected(), delivered);
-  }
-  expect(
-    [...delivered.expected().values()].filter(({ completeness }) => completeness === 'orphan').length,
-  ).toBeGreaterThan(20);
-  await db.command('OPTIMIZE TABLE calls FINAL');
-  expectEqual(await shown(db), delivered.expected(), delivered);
-});
-
-/** Cases of many calls around ids that more and more of them have, until these are heeded no longer. */
-function crowded(cases: number): Waiting[] {
-  const random = generator(seed + 5);
-  const all = fc.sample(callRecords(12, 24), { numRuns: cases, seed }).flatMap((records, index) =>
-    tangled(records, random, 8).map((record): Waiting => {
-      const stream = streams[Math.floor(random() * streams.length)] ?? '';
-      return { ...numbered(record, String(index)), stream };
-    }),
-  );
-  return shuffled(all, random);
-}
-
-test('an id that turns out to be of more than eight calls merges none of them, whatever was merged by it before', async () => {
-  const delivered = new Delivered(db);
-  const random = generator(seed + 6);
-  const all = crowded(40);
-  for (let start = 0; start < all.length; start += 80) {
-    await sealInParts(await delivered.insert(all.slice(start, start + 80), insertedAt), random);
-    expectEqual(await shown(db), delivered.expected(), delivered);
-  }
-  const before = await shown(db);
-  const ranges = streams.map((stream) => ({ stream, after: -1, through: delivered.last(stream) }));
-  await sealInParts(shuffled(ranges, random), random);
-  expect(await shown(db)).toEqual(before);
-});
-
-test('workers that seal calls with shared ids at the same time leave them as if one had done it', async () => {
-  const delivered = new Delivered(db);
-  const all = crowded(40);
-  const work = streams.map(async (stream) => {
-    const own = all.filter((record) => record.stream === stream);
-    for (let start = 0; start < own.length; start += 15)
-      await seal(db, await delivered.insert(own.slice(start, start + 15), insertedAt));
   });
   await Promise.all(work);
   expectEqual(await shown(db), delivered.expected(), delivered);
