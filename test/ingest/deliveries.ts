@@ -80,7 +80,7 @@ function contradict(pairs: readonly Pair[]): boolean {
 function callsOf(records: readonly Placed[]): Call[] {
   const pairs = pairsOf(records);
   const around = new Map<string, Pair[]>();
-  for (const pair of pairs) for (const end of pair.ends) around.set(end, [...(around.get(end) ?? []), pair]);
+  for (const pair of pairs) for (const end of pair.ends) around.set(end, (around.get(end) ?? []).concat(pair));
   const isShared = (end: string): boolean => {
     const stated = around.get(end) ?? [];
     return new Set(stated.flatMap(({ ends }) => ends)).size > 9 || contradict(stated);

@@ -24,7 +24,7 @@ test('ids that systems link are one part, whichever of them states it', () => {
 });
 
 test('an id that one system links two of its calls with links nothing, and what links each of these calls beside it holds', () => {
-  const client = ['a', 'b', 'k', 'l'].map((own) => stated(own < 'k' ? 'apim' : 'kong', own, 'u')).flat();
+  const client = ['a', 'b', 'k', 'l'].flatMap((own) => stated(own < 'k' ? 'apim' : 'kong', own, 'u'));
   const rows = [...client, ...stated('apim', 'a', 'k'), ...stated('apim', 'b', 'l')];
   const group = 'split a';
   expect(placed(rows)).toEqual({
