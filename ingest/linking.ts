@@ -72,7 +72,7 @@ function onward(rows: readonly Link[], step: number, touched: ReadonlySet<string
     const about = aboutId();
     for (const row of own) learn(about, row.linked_id, row);
     const made = step === 0 || (step === 1 && own.some(({ linked_id }) => touched.has(linked_id)));
-    return made || !isShared(about) ? [...about.others] : [];
+    return made || !isShared(about) ? Array.from(about.others) : [];
   });
 }
 
