@@ -204,7 +204,7 @@ test('a call that up to four systems log under linked ids is one call, in every 
 
 test('workers that insert and seal linked records at the same time leave one call each, sealed alone before or not', async () => {
   const delivered = new Delivered(db);
-  const all = interleaved(300, 9, chained);
+  const all = interleaved(150, 9, chained);
   const work = streams.map(async (stream) => {
     const own = all.filter((record) => record.stream === stream);
     for (let start = 0; start < own.length; start += 60)
