@@ -1,5 +1,6 @@
 import { serve, type ServerType } from '@hono/node-server';
 import { readFile } from 'node:fs/promises';
+import { userInfo } from 'node:os';
 import { z } from 'zod';
 import { databaseConfig, databaseVariables, openDatabase, type DatabaseConfig } from '#clickhouse/client.ts';
 import { differences } from '#clickhouse/contract.ts';
@@ -9,6 +10,8 @@ import { createLog, type Logger } from '#common/log.ts';
 import { startTelemetry, telemetryVariables } from '#common/telemetry.ts';
 import { writer } from './append.ts';
 import { createApp } from './app.ts';
+import { parseBookCommand, runBookCommand } from './book_command.ts';
+import { apiTarget, databaseTarget } from './book_target.ts';
 import { createKey, parseKeyOptions } from './keys.ts';
 import { reader } from './reader.ts';
 import { readiness } from './readiness.ts';
@@ -131,7 +134,8 @@ if (import.meta.main) {
   const [command, ...args] = process.argv.slice(2);
   await runUntilSignal(async () => {
     if (command === 'key') return printKey(args);
-    if (command !== undefined) throw new ConfigurationError(`unknown command ${command}; there is only: key`);
+    if (command === 'books') return keepBooks(args);
+    if (command !== undefined) throw new ConfigurationError(`unknown command ${command}; there are: key, books`);
     return start(configFrom(process.env));
   });
 }
@@ -146,4 +150,29 @@ async function printKey(args: readonly string[]): Promise<Running> {
     await db.close();
   }
   return { close: async () => {}, closed: Promise.resolve() };
+}
+
+function say(line: string): void {
+  process.stderr.write(`${line}\n`);
+}
+
+function print(text: string): void {
+  process.stdout.write(text);
+}
+
+/** `node api/main.ts books …`: the books as files, in the database or through a running API. */
+async function keepBooks(args: readonly string[]): Promise<Running> {
+  const command = parseBookCommand(args);
+  const done = { close: async () => {}, closed: Promise.resolve() };
+  if (command.url !== undefined && command.key !== undefined) {
+    await runBookCommand(command, apiTarget(command.url, command.key), say, print);
+    return done;
+  }
+  const db = openDatabase(databaseConfig(readEnvironment(databaseVariables, process.env)), 'api');
+  try {
+    await runBookCommand(command, databaseTarget(db, command.author ?? userInfo().username), say, print);
+  } finally {
+    await db.close();
+  }
+  return done;
 }

@@ -1,3 +1,4 @@
+import { alertTables } from './alert_tables.ts';
 import { bookTables } from './money.ts';
 import { table, type Types } from './view.ts';
 
@@ -174,4 +175,5 @@ export const tables = [
   backfills,
   ...bookTables,
   apiKeys,
+  ...alertTables,
 ] as const;
