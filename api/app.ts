@@ -12,6 +12,7 @@ import type { App } from './route.ts';
 import { allocatedRoute } from './routes/allocated.ts';
 import { callRoute } from './routes/call.ts';
 import { callsRoute } from './routes/calls.ts';
+import { chargebackRoutes } from './routes/chargeback.ts';
 import { docsRoutes } from './routes/docs.ts';
 import { errorsRoute } from './routes/errors.ts';
 import { type Health, healthRoutes } from './routes/health.ts';
@@ -62,6 +63,7 @@ export function createApp(setting: Setting, health: Health, version: string): Ap
   ]) {
     route(app, setting);
   }
+  chargebackRoutes(app, setting);
   intakeRoutes(app, setting);
   healthRoutes(app, health);
   docsRoutes(app, version);

@@ -26,6 +26,7 @@ const titles = {
   unauthenticated: { status: 401, title: 'A valid key is needed' },
   forbidden: { status: 403, title: 'The key may not ask this' },
   not_found: { status: 404, title: 'Not found' },
+  conflict: { status: 409, title: 'Not possible in the present state' },
   internal: { status: 500, title: 'The answer could not be computed' },
   unavailable: { status: 503, title: 'The database cannot answer now' },
 } as const;

@@ -6,6 +6,9 @@ import { classify, type Failure } from '#clickhouse/error.ts';
 /** What the routes need of a database. */
 export type Reader = Pick<Database, 'read' | 'stream'>;
 
+/** What the few routes need that write: rows, or what a view finds, appended to a table. */
+export type Writer = Pick<Database, 'insert' | 'insertFrom'>;
+
 /** A failure of the database, kept apart from a bug of ours, which must not ask a client to retry. */
 export class DatabaseFailure extends Error {
   override name = 'DatabaseFailure';
@@ -18,7 +21,7 @@ export class DatabaseFailure extends Error {
 }
 
 /** The same database, whose errors say that they are its own, with a span for each question. */
-export function reader(db: Database): Reader {
+export function reader(db: Database): Reader & Writer {
   return {
     read: async (view, args, selection) => {
       const span = begin(view.name);
@@ -35,14 +38,24 @@ export function reader(db: Database): Reader {
       });
       return bytes;
     },
+    insert: async (table, lines, token) => {
+      const span = begin(table.name, 'INSERT');
+      await guard(span, db.insert(table, lines, token));
+      span.end();
+    },
+    insertFrom: async (table, view, args) => {
+      const span = begin(table.name, 'INSERT');
+      await guard(span, db.insertFrom(table, view, args));
+      span.end();
+    },
   };
 }
 
 /** The view's name says what was asked; its arguments stay out, because they name tenants and users. */
-function begin(view: string): Span {
-  return trace.getTracer('gatemeter.api').startSpan(`SELECT ${view}`, {
+function begin(name: string, verb: 'SELECT' | 'INSERT' = 'SELECT'): Span {
+  return trace.getTracer('gatemeter.api').startSpan(`${verb} ${name}`, {
     kind: SpanKind.CLIENT,
-    attributes: { 'db.system.name': 'clickhouse', 'db.operation.name': 'SELECT', 'db.collection.name': view },
+    attributes: { 'db.system.name': 'clickhouse', 'db.operation.name': verb, 'db.collection.name': name },
   });
 }
 

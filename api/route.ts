@@ -66,6 +66,7 @@ export const refusals: Responses = {
   401: refusal('No key, or one that is unknown, revoked or expired'),
   403: refusal('The role of the key may not ask this'),
   404: refusal('There is no such thing, or it is not visible to the key'),
+  409: refusal('Not possible in the present state; the detail says why'),
   500: refusal('The answer could not be computed; the instance names the log line'),
   503: refusal('The database cannot answer now; Retry-After says when to try again'),
 };

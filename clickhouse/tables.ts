@@ -1,4 +1,5 @@
 import { bookTables } from './money.ts';
+import { statementTables } from './statements.ts';
 import { table, type Types } from './view.ts';
 
 /** Nullable measures and the names shared by `events` and `calls`, in wire order. */
@@ -184,5 +185,6 @@ export const tables = [
   replays,
   backfills,
   ...bookTables,
+  ...statementTables,
   apiKeys,
 ] as const;

@@ -18,6 +18,7 @@ import {
 } from './ledger.ts';
 import { moneyViews } from './money.ts';
 import { duplicates, losses, pipeline, recordCounts, rejected, rejectedRecords } from './pipeline.ts';
+import { statementViews } from './statements.ts';
 import { calls } from './tables.ts';
 import { dimensions, grouped, question, unfiltered } from './question.ts';
 import { view } from './view.ts';
@@ -125,6 +126,7 @@ export const views = [
   errors,
   latency,
   ...moneyViews,
+  ...statementViews,
   callRecords,
   callKeys,
   sealed,
