@@ -10,6 +10,7 @@ import { ProblemError, refuse, respond } from './problem.ts';
 import { DatabaseFailure } from './reader.ts';
 import type { App } from './route.ts';
 import { allocatedRoute } from './routes/allocated.ts';
+import { bookRoutes } from './routes/books.ts';
 import { callRoute } from './routes/call.ts';
 import { callsRoute } from './routes/calls.ts';
 import { chargebackRoutes } from './routes/chargeback.ts';
@@ -64,6 +65,7 @@ export function createApp(setting: Setting, health: Health, version: string): Ap
     route(app, setting);
   }
   chargebackRoutes(app, setting);
+  bookRoutes(app, setting);
   intakeRoutes(app, setting);
   healthRoutes(app, health);
   docsRoutes(app, version);

@@ -22,7 +22,7 @@ import {
   unbookedExact,
 } from './chargeback.ts';
 import { ProblemError, refuse } from './problem.ts';
-import type { Reader, Writer } from './reader.ts';
+import type { Reader, StatementWriter } from './reader.ts';
 import { csvOf, type Line, lineOrder, printed } from './statement.ts';
 import { argument } from './window.ts';
 
@@ -40,7 +40,7 @@ export type Closing = {
  * Closes a month: copies its charges, prints its lines, reads both back, and only then writes the row that makes it
  * closed. Throws a conflict when it is closed already or not finished; then nothing has changed.
  */
-export async function closeMonth(db: Reader & Writer, closing: Closing): Promise<Statement> {
+export async function closeMonth(db: Reader & StatementWriter, closing: Closing): Promise<Statement> {
   const { month, currency } = closing;
   const closed = await closedMonthsOf(db);
   if (closed.some((header) => header.month === month)) throw alreadyClosed(month);
@@ -132,7 +132,7 @@ async function storedAndTrue(db: Reader, billed: Billed, known: string, id: stri
 }
 
 /** Stores printed lines, reads them back, and gives the hash of what was read. */
-async function storeLines(db: Reader & Writer, id: string, lines: readonly Line[]): Promise<string> {
+async function storeLines(db: Reader & StatementWriter, id: string, lines: readonly Line[]): Promise<string> {
   const rows = lines.map((line, i) => {
     const row = { statement_id: id, line_number: i + 1, ...line };
     return JSON.stringify(Object.keys(statementLines.columns).map((name) => row[name as keyof typeof row]));

@@ -7,9 +7,10 @@ import { ConfigurationError, messageOf, readEnvironment, wholeNumber } from '#co
 import { type Running, runUntilSignal } from '#common/lifecycle.ts';
 import { createLog, type Logger } from '#common/log.ts';
 import { startTelemetry, telemetryVariables } from '#common/telemetry.ts';
+import { writer } from './append.ts';
 import { createApp } from './app.ts';
 import { createKey, parseKeyOptions } from './keys.ts';
-import { reader } from './reader.ts';
+import { reader, statementWriter } from './reader.ts';
 import { readiness } from './readiness.ts';
 
 export { createKey };
@@ -33,14 +34,21 @@ const graceMs = 10_000;
 
 /** Serves until it is closed; refuses to start on a database that differs from its declarations. `url` says where. */
 export async function start(config: Config): Promise<Running & { readonly url: string }> {
-  const telemetry = startTelemetry('api', config.otlpEndpoint);
+  const telemetry = await startTelemetry('api', config.otlpEndpoint);
   const db = openDatabase(config.database, 'api');
   try {
     const wrong = await differences(db);
     if (wrong.length > 0) {
       throw new ConfigurationError(`the database differs from what this version needs:\n  ${wrong.join('\n  ')}`);
     }
-    const setting = { db: reader(db), now, log: config.log, intakeUrl: config.intakeUrl ?? null };
+    const setting = {
+      db: reader(db),
+      books: writer(db),
+      statements: statementWriter(db),
+      now,
+      log: config.log,
+      intakeUrl: config.intakeUrl ?? null,
+    };
     const app = createApp(
       setting,
       { readiness: readiness(db, now), metricsText: telemetry.metricsText },

@@ -6,8 +6,8 @@ import { classify, type Failure } from '#clickhouse/error.ts';
 /** What the routes need of a database. */
 export type Reader = Pick<Database, 'read' | 'stream'>;
 
-/** What the few routes need that write: rows, or what a view finds, appended to a table. */
-export type Writer = Pick<Database, 'insert' | 'insertFrom'>;
+/** What closing a month needs: rows, or what a view finds, appended to a table. */
+export type StatementWriter = Pick<Database, 'insert' | 'insertFrom'>;
 
 /** A failure of the database, kept apart from a bug of ours, which must not ask a client to retry. */
 export class DatabaseFailure extends Error {
@@ -21,7 +21,7 @@ export class DatabaseFailure extends Error {
 }
 
 /** The same database, whose errors say that they are its own, with a span for each question. */
-export function reader(db: Database): Reader & Writer {
+export function reader(db: Database): Reader {
   return {
     read: async (view, args, selection) => {
       const span = begin(view.name);
@@ -38,6 +38,12 @@ export function reader(db: Database): Reader & Writer {
       });
       return bytes;
     },
+  };
+}
+
+/** The same database as a writer of statements, whose errors say that they are its own. */
+export function statementWriter(db: Database): StatementWriter {
+  return {
     insert: async (table, lines, token) => {
       const span = begin(table.name, 'INSERT');
       await guard(span, db.insert(table, lines, token));

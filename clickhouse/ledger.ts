@@ -6,30 +6,34 @@ import { view } from './view.ts';
  * ask is in views.ts.
  */
 
+/** Messages (after, through] of streams: the three arrays have one element for each range. */
+const ranges = { streams: 'Array(String)', afters: 'Array(Int64)', throughs: 'Array(Int64)' } as const;
+
 /** The merge of records into calls; `insertFromView(calls, sealed)` is sealing. */
 export const sealed = view(
   'sealed',
   {
-    stream: 'String',
-    after: 'Int64',
-    through: 'Int64',
+    ...ranges,
     orphans: 'Array(String)',
-    orphans_since: "DateTime64(3, 'UTC')",
+    since: "DateTime64(3, 'UTC')",
     linked_ids: 'Array(String)',
     roots: 'Array(String)',
   },
   calls.columns,
 );
 
-/** Pairs of ids that records of a range state to be one call; `insertFromView(links, statedLinks)` keeps them. */
-export const statedLinks = view('stated_links', { stream: 'String', after: 'Int64', through: 'Int64' }, links.columns);
+/** Pairs of ids that records of ranges state to be one call; `insertFromView(links, statedLinks)` keeps them. */
+export const statedLinks = view('stated_links', ranges, links.columns);
 
-/** The pairs that the calls of a range, and the orphans, are part of. */
-export const linked = view(
-  'linked',
-  { stream: 'String', after: 'Int64', through: 'Int64', orphans: 'Array(String)' },
-  links.columns,
-);
+/** The pairs that the calls of ranges, and the orphans, are part of. */
+export const linked = view('linked', { ...ranges, orphans: 'Array(String)' }, links.columns);
+
+/** What sealing must know of ranges before it merges their calls; `since` is null where they touch none. */
+export const touched = view('touched', ranges, {
+  since: "Nullable(DateTime64(3, 'UTC'))",
+  states_links: 'Bool',
+  has_links: 'Bool',
+});
 
 /** How far the metrics of each resource have been polled. */
 export const polledThrough = view('polled_through', {}, { workspace: 'String', through: "DateTime64(3, 'UTC')" });

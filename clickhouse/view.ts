@@ -45,9 +45,16 @@ type Value<T extends string> = T extends `Nullable(${infer U})`
 /** One row, as JSONEachRow brings it. */
 export type Row<C extends Types> = { [K in keyof C]: Value<C[K]> };
 
-/** Bound parameters: instants are `YYYY-MM-DD hh:mm:ss.mmm` in UTC; 64-bit integers are strings, numbers or bigints. */
+/**
+ * Bound parameters: instants are `YYYY-MM-DD hh:mm:ss.mmm` in UTC; 64-bit integers are strings, numbers or bigints, and
+ * never strings in an array, where the database would read the quotes.
+ */
 export type Arguments<P extends Types> = {
-  [K in keyof P]: P[K] extends `${'U' | ''}Int64` ? string | number | bigint : Value<P[K]>;
+  [K in keyof P]: P[K] extends `${'U' | ''}Int64`
+    ? string | number | bigint
+    : P[K] extends `Array(${'U' | ''}Int64)`
+      ? (number | bigint)[]
+      : Value<P[K]>;
 };
 
 export type Order<C extends Types> = { readonly column: keyof C & string; readonly descending: boolean };

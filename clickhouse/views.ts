@@ -13,9 +13,11 @@ import {
   positions,
   sealed,
   statedLinks,
+  touched,
   unsealed,
   workers,
 } from './ledger.ts';
+import { bookViews } from './books.ts';
 import { moneyViews } from './money.ts';
 import { duplicates, losses, pipeline, recordCounts, rejected, rejectedRecords } from './pipeline.ts';
 import { statementViews } from './statements.ts';
@@ -127,11 +129,13 @@ export const views = [
   latency,
   ...moneyViews,
   ...statementViews,
+  ...bookViews,
   callRecords,
   callKeys,
   sealed,
   statedLinks,
   linked,
+  touched,
   unsealed,
   rejectedRecords,
   rejected,

@@ -1,10 +1,7 @@
 import { context, metrics, propagation, trace } from '@opentelemetry/api';
-import { OTLPMetricExporter } from '@opentelemetry/exporter-metrics-otlp-http';
 import { PrometheusExporter, PrometheusSerializer } from '@opentelemetry/exporter-prometheus';
-import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http';
-import { resourceFromAttributes } from '@opentelemetry/resources';
+import { resourceFromAttributes, type Resource } from '@opentelemetry/resources';
 import { MeterProvider, PeriodicExportingMetricReader, type MetricReader } from '@opentelemetry/sdk-metrics';
-import { NodeSDK } from '@opentelemetry/sdk-node';
 import { createServer } from 'node:http';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { z } from 'zod';
@@ -27,31 +24,17 @@ export type Telemetry = {
 
 /**
  * One set of instruments, two readers: Prometheus pulls, and OTLP/HTTP is pushed to where an endpoint is set. Traces
- * go by OTLP alone. To be called before the first instrument is made.
+ * go by OTLP alone. To be awaited before the first instrument is made.
  */
-export function startTelemetry(program: string, endpoint: string | undefined): Telemetry {
+export async function startTelemetry(program: string, endpoint: string | undefined): Promise<Telemetry> {
   const resource = resourceFromAttributes({ 'service.name': `gatemeter-${program}`, 'service.namespace': 'gatemeter' });
   const prometheus = new PrometheusExporter({ preventServerStart: true });
   const serializer = new PrometheusSerializer();
   const readers: MetricReader[] = [prometheus];
   // A program that is started twice in one process, as tests do, takes over from the one before.
   for (const api of [metrics, trace, context, propagation]) api.disable();
-  let sdk: NodeSDK | null = null;
-  if (endpoint !== undefined) {
-    const base = endpoint.replace(/\/$/, '');
-    readers.push(
-      new PeriodicExportingMetricReader({ exporter: new OTLPMetricExporter({ url: `${base}/v1/metrics` }) }),
-    );
-    sdk = new NodeSDK({
-      resource,
-      autoDetectResources: false,
-      traceExporter: new OTLPTraceExporter({ url: `${base}/v1/traces` }),
-      // Left out, the SDK would send logs and metrics of its own to wherever it believes a receiver to be.
-      metricReaders: [],
-      logRecordProcessors: [],
-    });
-    sdk.start();
-  }
+  const pushed = endpoint === undefined ? null : await startPushing(resource, endpoint.replace(/\/$/, ''));
+  if (pushed !== null) readers.push(pushed.reader);
   const provider = new MeterProvider({ resource, readers });
   metrics.setGlobalMeterProvider(provider);
   const stopObserving = observeProcess();
@@ -59,8 +42,33 @@ export function startTelemetry(program: string, endpoint: string | undefined): T
     metricsText: async () => serializer.serialize((await prometheus.collect()).resourceMetrics),
     close: async () => {
       stopObserving();
-      await Promise.allSettled([provider.shutdown(), sdk?.shutdown()]);
+      await Promise.allSettled([provider.shutdown(), pushed?.stop()]);
     },
+  };
+}
+
+/** Traces to an OTLP endpoint, and the reader that sends metrics there. Loaded only here: it takes a third of a second. */
+async function startPushing(
+  resource: Resource,
+  base: string,
+): Promise<{ readonly reader: MetricReader; readonly stop: () => Promise<void> }> {
+  const [{ NodeSDK }, { OTLPTraceExporter }, { OTLPMetricExporter }] = await Promise.all([
+    import('@opentelemetry/sdk-node'),
+    import('@opentelemetry/exporter-trace-otlp-http'),
+    import('@opentelemetry/exporter-metrics-otlp-http'),
+  ]);
+  const sdk = new NodeSDK({
+    resource,
+    autoDetectResources: false,
+    traceExporter: new OTLPTraceExporter({ url: `${base}/v1/traces` }),
+    // Left out, the SDK would send logs and metrics of its own to wherever it believes a receiver to be.
+    metricReaders: [],
+    logRecordProcessors: [],
+  });
+  sdk.start();
+  return {
+    reader: new PeriodicExportingMetricReader({ exporter: new OTLPMetricExporter({ url: `${base}/v1/metrics` }) }),
+    stop: async () => sdk.shutdown(),
   };
 }
 

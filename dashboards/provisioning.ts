@@ -1,4 +1,5 @@
 import { stringify } from 'yaml';
+import { apiKey } from '#clickhouse/ledger.ts';
 import { apiKeys, tables } from '#clickhouse/tables.ts';
 import { views } from '#clickhouse/views.ts';
 import { provisionedDashboards, provisionedDatasource } from './source.ts';
@@ -28,7 +29,8 @@ const undeclared = ['grouped_calls', 'book', 'book_notes', 'book_borders'];
  * are granted too; the keys of the API are not. Limits bound what a dashboard may ask of the server.
  */
 function clickhouseUser(database: string): string {
-  const readable = [...tables.filter((table) => table !== apiKeys), ...views].map((it) => it.name);
+  const keys = new Set([apiKeys.name, apiKey.name]);
+  const readable = [...tables, ...views].map((it) => it.name).filter((name) => !keys.has(name));
   const grants = [...readable, ...undeclared].toSorted();
   return `<!-- ${generated} The user that Grafana reads with; its password is in GRAFANA_CLICKHOUSE_PASSWORD of the server. -->
 <clickhouse>

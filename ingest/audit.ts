@@ -7,7 +7,7 @@ import { cut, repeat, type CommitOptions } from './commit.ts';
 import type { Held, Hub } from './hub.ts';
 import type { Message } from './message.ts';
 import type { Notify } from './notice.ts';
-import { insertLines, messageRows } from './rows.ts';
+import { insertLines, messageRows, type RowOptions } from './rows.ts';
 import { seal } from './seal.ts';
 
 /**
@@ -32,6 +32,7 @@ export type AuditOptions = CommitOptions & {
   readonly stream: string;
   readonly epoch: number;
   readonly messagesMax: number;
+  readonly rows: RowOptions;
 };
 
 /**
@@ -92,7 +93,7 @@ async function repair(options: AuditOptions, held: Held): Promise<void> {
     for (let from = readable; from <= last; from += messagesMax) {
       const through = Math.min(last, from + messagesMax - 1);
       await insertMissing(options, await readAgain(options, from, through));
-      await repeat('database', async () => seal(db, stream, from - 1, through), options);
+      await repeat('database', async () => seal(db, [{ stream, after: from - 1, through }]), options);
     }
   }
   // The hub was asked for everything in between: what is still missing will not come.
@@ -130,7 +131,7 @@ async function readAgain(options: AuditOptions, first: number, last: number): Pr
 }
 
 async function insertMissing(options: AuditOptions, messages: readonly Message[]): Promise<void> {
-  let rest = messages.map((message) => messageRows(message));
+  let rest = messages.map((message) => messageRows(message, options.rows));
   while (rest.length > 0) {
     const batch = cut(rest);
     const first = present(batch[0], 'a batch has a first message').message.sequence_number;

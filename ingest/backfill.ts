@@ -131,7 +131,7 @@ export async function backfillFromCommandLine(
   });
   const db = openDatabase(databaseConfig(read), 'backfill');
   const log = createLog('backfill', 'warn');
-  const journal = new Journal('backfill', { db, log, metrics: ingestMetrics(), owner: hostname(), declared: [] });
+  const journal = new Journal('backfill', { db, log, metrics: ingestMetrics(), owner: hostname(), rows: {} });
   const onProgress = (name: string, throughMs: number, records: number): void => {
     const share = Math.floor(((throughMs - fromMs) / (toMs - fromMs)) * 100);
     process.stderr.write(`${name} ${share} % through ${iso(throughMs)}, ${records} records\n`);

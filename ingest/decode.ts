@@ -1,21 +1,70 @@
-import { openMessage, type Part } from './envelope.ts';
+import { breaksOff, cutBytesMin, openMessage, type Part } from './envelope.ts';
 import type { Event, RejectReason } from './event.ts';
 import type { Envelope, Format } from './format.ts';
 import type { Message, Origin } from './message.ts';
 import { isObject, Reader, type Json } from './reader.ts';
+import { aiHub } from './sources/ai_hub.ts';
 import { apimGateway } from './sources/apim_gateway.ts';
+import { apimHttpMessage } from './sources/apim_http_message.ts';
 import { apimLlm } from './sources/apim_llm.ts';
+import { apimMcp } from './sources/apim_mcp.ts';
 import { apimPolicy } from './sources/apim_policy.ts';
+import { apimPolicyChunks } from './sources/apim_policy_chunks.ts';
 import { apimPolicyMinimal } from './sources/apim_policy_minimal.ts';
+import { apimPolicyPublished } from './sources/apim_policy_published.ts';
+import { apimWebsocket } from './sources/apim_websocket.ts';
+import { azureMetric } from './sources/azure_metric.ts';
+import { azureOpenaiAudit } from './sources/azure_openai_audit.ts';
+import { azureOpenaiRequest } from './sources/azure_openai_request.ts';
+import { azureOpenaiUsage } from './sources/azure_openai_usage.ts';
+import { azuremlConsole } from './sources/azureml_console.ts';
+import { azuremlEvent } from './sources/azureml_event.ts';
+import { azuremlTraffic } from './sources/azureml_traffic.ts';
+import { logAnalyticsGateway } from './sources/log_analytics_gateway.ts';
+import { logAnalyticsLlm } from './sources/log_analytics_llm.ts';
+import { moesif } from './sources/moesif.ts';
+import { queryResponse } from './table_row.ts';
+import { apipark } from './sources/apipark.ts';
+import { kong } from './sources/kong.ts';
+import { litellm } from './sources/litellm.ts';
+import { otel } from './sources/otel.ts';
+import { otlpSpans } from './sources/otlp.ts';
+import { databricksUsage } from './sources/databricks_usage.ts';
 
 /** A record and the text it was read from, as far as it must be kept: only rejected records keep theirs. */
 export type Decoded = { readonly event: Event; readonly rejectedText: string | Uint8Array };
 
 /** Every format, the more telling ones first. */
-const builtin: readonly Format[] = [apimGateway, apimLlm, apimPolicy, apimPolicyMinimal];
+const builtin: readonly Format[] = [
+  apimGateway,
+  apimLlm,
+  apimMcp,
+  apimWebsocket,
+  azureOpenaiRequest,
+  azureOpenaiUsage,
+  azureOpenaiAudit,
+  azuremlTraffic,
+  azuremlEvent,
+  azuremlConsole,
+  apimPolicy,
+  otel,
+  kong,
+  apipark,
+  litellm,
+  logAnalyticsGateway,
+  logAnalyticsLlm,
+  azureMetric,
+  databricksUsage,
+  apimHttpMessage,
+  moesif,
+  apimPolicyChunks,
+  aiHub,
+  apimPolicyMinimal,
+  apimPolicyPublished,
+];
 
 /** Shapes of a message beside `records`, an array, one object or one object per line. */
-const envelopes: readonly Envelope[] = [];
+const envelopes: readonly Envelope[] = [queryResponse, otlpSpans];
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
@@ -25,12 +74,8 @@ const utf8 = new TextDecoder('utf-8', { fatal: true });
  */
 export function decodeMessage(message: Message, declared: readonly Format[] = []): Decoded[] {
   if (message.body.length === 0) return [refused(message, 'empty', 'the message has no bytes')];
-  let text: string;
-  try {
-    text = utf8.decode(message.body);
-  } catch {
-    return [refused(message, 'not_utf8', 'the bytes are not UTF-8')];
-  }
+  const text = textIn(message.body);
+  if (text === null) return [refused(message, 'not_utf8', 'the bytes are not UTF-8')];
   const opened = openMessage(text, envelopes);
   if (opened.kind === 'refused') return [refused(message, opened.reason, opened.detail)];
   if (opened.records.length === 0) {
@@ -46,6 +91,19 @@ export function decodeMessage(message: Message, declared: readonly Format[] = []
   });
 }
 
+/** The text of UTF-8 bytes, or null; a policy cuts between bytes, so that a long text may end within a character. */
+function textIn(body: Uint8Array): string | null {
+  const ends = body.length < cutBytesMin ? [0] : [0, 1, 2, 3];
+  for (const cut of ends) {
+    try {
+      return utf8.decode(body.subarray(0, body.length - cut));
+    } catch {
+      // The next shorter text may be whole; if none is, the bytes are of another encoding.
+    }
+  }
+  return null;
+}
+
 /** A decoder that fails is a bug of ours, yet one record must not hold up all that follow it: it is kept and counted. */
 function decodePart(part: Part, origin: Origin, choose: Chooser): Event {
   if ('broken' in part) return rejected('not_json', 'the line is not JSON');
@@ -53,14 +111,34 @@ function decodePart(part: Part, origin: Origin, choose: Chooser): Event {
   try {
     const record = new Reader(part.value);
     const format = choose(record);
+    if (part.cut !== undefined) return decodeCut(part.cut, format?.decode(record, origin));
     if (format !== null) return format.decode(record, origin);
-    const category = record.peek('category');
-    return typeof category === 'string'
+    const category = categoryOf(record);
+    return category !== null
       ? rejected('unknown_category', `category ${category.slice(0, 64)} has no decoder`)
       : rejected('unknown_format', `fields: ${Object.keys(part.value).slice(0, 8).join(', ').slice(0, 200)}`);
   } catch (error) {
     return rejected('decoder_failed', String(error).slice(0, 200));
   }
+}
+
+/**
+ * What stood behind the cut of a message is unknown: so are counts that were to be complete. A record that is not
+ * understood without it is kept whole.
+ */
+function decodeCut(text: string, event: Event | undefined): Event {
+  if (event === undefined || event.kind === 'rejected')
+    return { kind: 'rejected', source: event?.source ?? '', reason: 'truncated', detail: breaksOff(text) };
+  if (event.kind === 'dropped') return event;
+  const { usage_quality } = event.fields;
+  const quality = usage_quality === 'exact' ? 'partial' : usage_quality;
+  return { ...event, fields: { ...event.fields, truncated: true, usage_quality: quality } };
+}
+
+/** Azure Monitor's `category`, or `type`, by which a few services name it; any other value is none. */
+function categoryOf(record: Reader): string | null {
+  const category = record.peek('category') ?? record.peek('type');
+  return typeof category === 'string' ? category : null;
 }
 
 type Chooser = (record: Reader) => Format | null;
@@ -87,15 +165,17 @@ function chooserOf(formats: readonly Format[]): Chooser {
   const byCategory = new Map(formats.flatMap((format) => ('category' in format ? [[format.category, format]] : [])));
   const others = formats.flatMap((format) => ('recognises' in format ? [format] : []));
   return (record) => {
-    const category = record.peek('category');
-    const known = typeof category === 'string' ? byCategory.get(category.toLowerCase()) : undefined;
-    return known ?? others.find((format) => format.recognises(record)) ?? null;
+    const known = byCategory.get(categoryOf(record)?.toLowerCase() ?? '');
+    // Rows of Log Analytics have the category too, and their own column names instead of properties.
+    if (known !== undefined && record.has('properties')) return known;
+    return others.find((format) => format.recognises(record)) ?? known ?? null;
   };
 }
 
 /** What can be parsed cannot always be written: some nestings are too deep. Then the whole message is kept instead. */
 function textOf(part: Part, message: Message): string | Uint8Array {
   if ('broken' in part) return part.broken;
+  if (part.cut !== undefined) return part.cut;
   try {
     return JSON.stringify(part.value satisfies Json);
   } catch {

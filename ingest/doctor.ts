@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { openDatabase, type Database } from '#clickhouse/client.ts';
 import { differences } from '#clickhouse/contract.ts';
+import { classify } from '#clickhouse/error.ts';
 import { clock, heardGateways, workers } from '#clickhouse/ledger.ts';
 import { streamStates } from '#clickhouse/tables.ts';
 import { present } from '#common/assert.ts';
@@ -19,6 +20,8 @@ export type Finding =
 const usage = `usage: npm run doctor [-- --wait SECONDS]
   --wait  how long to wait for the first record of a gateway (default 60; 0 does not wait)`;
 
+/** ClickHouse's code for a database that does not exist. */
+const unknownDatabase = 81;
 const clockErrorMs = 2_000;
 const probeMs = 15_000;
 /** Retention below this leaves little time to mend an ingest that stands still. */
@@ -30,12 +33,7 @@ export async function* examine(config: Config, waitMs: number): AsyncGenerator<F
   try {
     const database = await tried('database', async () => examineDatabase(db, config), databaseRemedy);
     yield* database;
-    const hub = await openHub(config.hub);
-    try {
-      yield* await tried('hub', async () => examineHub(hub), hubRemedy);
-    } finally {
-      await hub.close().catch(() => {});
-    }
+    yield* await tried('hub', async () => withHub(config), hubRemedy);
     if (database.every(({ kind }) => kind !== 'problem')) yield* heard(db, waitMs);
   } finally {
     await db.close();
@@ -56,8 +54,17 @@ async function tried(check: string, examineIt: () => Promise<Finding[]>, remedy:
 }
 
 async function examineDatabase(db: Database, config: Config): Promise<Finding[]> {
-  const [row] = await db.query<{ version: string }>('SELECT version() AS version');
-  const found: Finding[] = [{ kind: 'ok', check: 'database', detail: `ClickHouse ${present(row, 'one row').version}` }];
+  const version = db.query<{ version: string }>('SELECT version() AS version');
+  const [row] = await version.catch((error: unknown) => {
+    const failure = classify(error);
+    if (failure.kind === 'permanent' && failure.code === unknownDatabase) return [];
+    throw error;
+  });
+  if (row === undefined) {
+    const detail = `the server has no database ${config.database.database}`;
+    return [{ kind: 'problem', check: 'schema', detail, remedy: 'npm run migrate' }];
+  }
+  const found: Finding[] = [{ kind: 'ok', check: 'database', detail: `ClickHouse ${row.version}` }];
   const wrong = await differences(db);
   if (wrong.length > 0) {
     const detail = `${wrong.length} difference(s), the first: ${wrong[0]}`;
@@ -76,6 +83,16 @@ async function examineDatabase(db: Database, config: Config): Promise<Finding[]>
       : { kind: 'ok', check: 'clock', detail },
   );
   return found;
+}
+
+/** A hub that does not answer is a finding, and not a reason to wait as a worker does. */
+async function withHub(config: Config): Promise<Finding[]> {
+  const hub = await openHub(config.hub, 2);
+  try {
+    return await examineHub(hub);
+  } finally {
+    await hub.close().catch(() => {});
+  }
 }
 
 async function examineHub(hub: Hub): Promise<Finding[]> {

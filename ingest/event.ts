@@ -88,7 +88,7 @@ export type Quality = '' | 'exact' | 'estimated' | 'partial' | 'missing';
 type Source = string;
 
 /** Unwanted on purpose; counted, not kept. */
-type DropReason = 'no_records' | 'probe' | 'message_text';
+type DropReason = 'no_records' | 'probe' | 'message_text' | 'not_a_call' | 'personal_data' | 'placeholder' | 'console';
 
 /** Not understood; kept with its bytes. */
 export type RejectReason =
@@ -117,7 +117,14 @@ export type Event =
       readonly fields: Fields;
       readonly unknown_fields: readonly string[];
     }
-  | { readonly kind: 'dropped'; readonly source: Source; readonly reason: DropReason; readonly call_id: string }
+  | {
+      readonly kind: 'dropped';
+      readonly source: Source;
+      readonly reason: DropReason;
+      readonly call_id: string;
+      /** Of a part of a call's messages its place among them, so that a missing part is seen. */
+      readonly chunk?: number;
+    }
   | { readonly kind: 'rejected'; readonly source: Source; readonly reason: RejectReason; readonly detail: string };
 
 export const noUsage: Usage = {

@@ -59,20 +59,21 @@ export type Hub = {
  * A broken connection is tried again soon: the default of 30 s is a hole in everybody's dashboards. A question whose
  * answer went down with its connection is asked again well before the lease of this worker runs out.
  */
-const clientOptions: EventHubConsumerClientOptions = {
+const clientOptions = (maxRetries: number): EventHubConsumerClientOptions => ({
   retryOptions: {
     mode: RetryMode.Exponential,
     timeoutInMs: 4_000,
-    maxRetries: 10,
+    maxRetries,
     retryDelayInMs: 200,
     maxRetryDelayInMs: 10_000,
   },
-};
+});
 /** The least time between two questions for the hub's identity, milliseconds. */
 const identityPauseMs = 100;
 
-export async function openHub(config: HubConfig): Promise<Hub> {
-  const client = await consumer(config, await checkpointStore(config));
+/** `maxRetries` is how often a question is asked again before it fails; a worker asks for more than a minute. */
+export async function openHub(config: HubConfig, maxRetries: number = 10): Promise<Hub> {
+  const client = await consumer(config, await checkpointStore(config), clientOptions(maxRetries));
   const suffix = config.generation === 1 ? '' : `#${config.generation}`;
   const streamOf = (partition: string): string =>
     `${client.fullyQualifiedNamespace}/${client.eventHubName}${suffix}/${partition}`;
@@ -115,18 +116,22 @@ async function checkpointStore(config: HubConfig): Promise<CheckpointStore | nul
   return new BlobCheckpointStore(new ContainerClient(config.checkpointContainerUrl, await azureCredential()));
 }
 
-async function consumer(config: HubConfig, store: CheckpointStore | null): Promise<EventHubConsumerClient> {
+async function consumer(
+  config: HubConfig,
+  store: CheckpointStore | null,
+  options: EventHubConsumerClientOptions,
+): Promise<EventHubConsumerClient> {
   const { access, hub, consumerGroup } = config;
   if (access.kind === 'connection_string') {
     // The hub's name may stand in the connection string (EntityPath); the SDK refuses two that differ.
     return store === null
-      ? new EventHubConsumerClient(consumerGroup, access.connectionString, hub, clientOptions)
-      : new EventHubConsumerClient(consumerGroup, access.connectionString, hub, store, clientOptions);
+      ? new EventHubConsumerClient(consumerGroup, access.connectionString, hub, options)
+      : new EventHubConsumerClient(consumerGroup, access.connectionString, hub, store, options);
   }
   const credential = await azureCredential();
   return store === null
-    ? new EventHubConsumerClient(consumerGroup, access.namespace, hub, credential, clientOptions)
-    : new EventHubConsumerClient(consumerGroup, access.namespace, hub, credential, store, clientOptions);
+    ? new EventHubConsumerClient(consumerGroup, access.namespace, hub, credential, options)
+    : new EventHubConsumerClient(consumerGroup, access.namespace, hub, credential, store, options);
 }
 
 function read(client: EventHubConsumerClient, stream: string, options: ReadOptions): Reading {

@@ -11,6 +11,7 @@ import { isSource } from './decode.ts';
 import { archiveOf, chunksOf, type Archive, type Chunk } from './file.ts';
 import { Journal, type Stored } from './journal.ts';
 import { ingestMetrics } from './metrics.ts';
+import { rowOptions, rowVariables } from './row_options.ts';
 
 const usage = `usage: npm run import -- FILE… [--source NAME] [--url URL --key KEY]
   --source  the gateway or provider that wrote the logs; left out, every format is tried
@@ -50,9 +51,6 @@ function flags(args: readonly string[]): { files: string[]; source: string | nul
     if (positionals.length === 0) throw new Error('no file is named');
     if ((values.url === undefined) !== (values.key === undefined)) throw new Error('--url and --key go together');
     if (values.url !== undefined && !z.url().safeParse(values.url).success) throw new Error('--url is not a URL');
-    if (values.source !== undefined && values.url === undefined && !isSource(values.source, [])) {
-      throw new Error(`--source ${values.source} is not known`);
-    }
     const { source = null, url = null, key = '' } = values;
     return { files: positionals, source, url, key };
   } catch (error) {
@@ -103,8 +101,13 @@ function progress(path: string, bytes: number): (read: number, records: number) 
 /** Straight into the database, as a worker would. */
 function openDirect(environment: Readonly<Record<string, string | undefined>>, source: string | null): Sink {
   const log = createLog('import', 'warn');
-  const db = openDatabase(databaseConfig(readEnvironment(databaseVariables, environment)), 'import');
-  const journal = new Journal('import', { db, log, metrics: ingestMetrics(), owner: hostname(), declared: [] });
+  const read = readEnvironment({ ...databaseVariables, ...rowVariables }, environment);
+  const rows = rowOptions(read);
+  if (source !== null && !isSource(source, rows.declared ?? [])) {
+    throw new ConfigurationError(`--source ${source} is not known\n${usage}`);
+  }
+  const db = openDatabase(databaseConfig(read), 'import');
+  const journal = new Journal('import', { db, log, metrics: ingestMetrics(), owner: hostname(), rows });
   return {
     put: async ({ sha256 }, { number, body }) => {
       const origin = { stream: `file/${sha256}`, sequence_number: number, record_index: 0 };

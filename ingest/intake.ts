@@ -6,18 +6,18 @@ import { brotliDecompress, gunzip, inflate, zstdDecompress } from 'node:zlib';
 import type { Database } from '#clickhouse/client.ts';
 import { apiKey } from '#clickhouse/ledger.ts';
 import { ConfigurationError, messageOf } from '#common/error.ts';
-import type { Logger } from '#common/log.ts';
 import { isSource } from './decode.ts';
-import type { Format } from './format.ts';
 import type { Journal } from './journal.ts';
 import type { Origin } from './message.ts';
+import type { Notify } from './notice.ts';
 import type { Replayed } from './replay.ts';
+import type { RowOptions } from './rows.ts';
 
 export type IntakeOptions = {
   readonly db: Database;
-  readonly log: Logger;
+  readonly notify: Notify;
   readonly journal: Journal;
-  readonly declared: readonly Format[];
+  readonly rows: RowOptions;
   readonly replay: (wanted: { reasons: string[]; sources: string[] }) => Promise<Replayed>;
   readonly port: number;
   readonly host: string;
@@ -42,10 +42,7 @@ export async function openIntake(options: IntakeOptions): Promise<Intake> {
   app.post('/v1/rejected/replay', async (c) => replayRejected(c, options));
   app.notFound((c) => problem(c, 404, 'not_found', 'POST /v1/intake/{source} or /v1/rejected/replay'));
   app.onError((error, c) => {
-    options.log.error(
-      { event: 'intake_failed', error: messageOf(error) },
-      'a request was not stored; its sender must repeat it',
-    );
+    options.notify('intake_failed', options.journal.stream, { error: messageOf(error) });
     return problem(c, 503, 'unavailable', 'the records are not stored; send them again');
   });
   const server = await listen(app, options);
@@ -72,11 +69,11 @@ async function listen(app: Hono, { host, port }: IntakeOptions): Promise<ServerT
   });
 }
 
-async function receive(c: Context, { db, journal, declared }: IntakeOptions): Promise<Response> {
+async function receive(c: Context, { db, journal, rows }: IntakeOptions): Promise<Response> {
   const source = String(c.req.param('source'));
   const refused = await unauthorized(c, db, source);
   if (refused !== null) return refused;
-  if (source !== anySource && !isSource(source, declared)) {
+  if (source !== anySource && !isSource(source, rows.declared ?? [])) {
     return problem(c, 404, 'not_found', `there is no source ${source.slice(0, 64)}; ${anySource} tries every format`);
   }
   const body = await bodyOf(c);

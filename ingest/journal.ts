@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Database } from '#clickhouse/client.ts';
 import { streamStates } from '#clickhouse/tables.ts';
 import { unsealed } from '#clickhouse/ledger.ts';
@@ -6,13 +7,12 @@ import { assert } from '#common/assert.ts';
 import { messageOf } from '#common/error.ts';
 import type { Logger } from '#common/log.ts';
 import { commit, cut, onRetryOf, repeat, type CommitOptions } from './commit.ts';
-import type { Format } from './format.ts';
 import type { Message } from './message.ts';
 import type { IngestMetrics } from './metrics.ts';
 import { notifier } from './notice.ts';
-import { messageRows, type MessageRows } from './rows.ts';
+import { messageRows, type MessageRows, type RowOptions } from './rows.ts';
 import { seal } from './seal.ts';
-import { Sealing } from './sealing.ts';
+import { Sealer, type Sealing } from './sealing.ts';
 
 /** The ways in beside the hub; each is the first part of its streams' names. */
 export type Way = 'intake' | 'import' | 'backfill' | 'poll' | 'replay';
@@ -28,8 +28,7 @@ export type JournalOptions = {
   readonly log: Logger;
   readonly metrics: IngestMetrics;
   readonly owner: string;
-  /** Formats of mapping files. */
-  readonly declared: readonly Format[];
+  readonly rows: RowOptions;
 };
 
 /** Waiting arrivals are held in memory; more than this is refused, so that a burst cannot take the process down. */
@@ -37,6 +36,9 @@ const waitingBytesMax = 64 * 1024 * 1024;
 
 /** Messages in one sealing: an import puts a thousand records into each. */
 const sealedMax = 100;
+
+/** The least time between two reports: the next one covers what was sealed meanwhile. */
+const reportMs = 2_000;
 
 type Waiting = {
   readonly arrival: Arrival;
@@ -53,11 +55,13 @@ export class Journal {
   readonly #options: JournalOptions;
   readonly #stop = new AbortController();
   readonly #commit: CommitOptions;
+  readonly #sealer: Sealer;
   readonly #sealing: Sealing;
   readonly #waiting: Waiting[] = [];
   #waitingBytes = 0;
   #watermark = -1;
   #writing: Promise<void> | null = null;
+  #reporting: Promise<void> | null = null;
 
   constructor(way: Way, options: JournalOptions) {
     this.#options = options;
@@ -68,7 +72,8 @@ export class Journal {
       signal: this.#stop.signal,
       onRetry: onRetryOf(notifier(log, metrics), this.stream),
     };
-    this.#sealing = new Sealing({ ...this.#commit, metrics, stream: this.stream, through: -1, messagesMax: sealedMax });
+    this.#sealer = new Sealer({ db, metrics, onRetry: this.#commit.onRetry, messagesMax: sealedMax });
+    this.#sealing = this.#sealer.open(this.stream, -1, () => this.#reportSoon());
   }
 
   /** Settles when the arrival is in `events` for good; null where too much waits already. */
@@ -77,41 +82,49 @@ export class Journal {
     this.#waitingBytes += arrival.body.length;
     const { promise, resolve, reject } = Promise.withResolvers<Stored>();
     this.#waiting.push({ arrival, done: resolve, failed: reject });
-    this.#writing ??= this.#write().finally(() => (this.#writing = null));
+    this.#writing ??= this.#write();
     return promise;
   }
 
   /** Settles when every arrival is stored and sealed. */
   async idle(): Promise<void> {
     while (this.#writing !== null) await this.#writing;
-    await this.#sealing.ended();
+    await this.#sealing.settled();
     await this.#report('reading');
   }
 
   async close(): Promise<void> {
     this.#stop.abort();
     await this.#writing;
-    await this.#sealing.ended();
+    await this.#sealer.close();
+    await this.#reporting;
     await this.#report('released').catch(() => {});
   }
 
   async #write(): Promise<void> {
-    while (this.#waiting.length > 0) {
-      const arrived = this.#waiting.splice(0, 500);
-      const rows = arrived.map(({ arrival }, index) => this.#rows(arrival, this.#watermark + 1 + index));
-      try {
-        await this.#store(rows);
-        for (const [index, { done }] of arrived.entries()) done(storedOf(rows[index]?.rows ?? []));
-      } catch (error) {
-        for (const { failed } of arrived) failed(error instanceof Error ? error : new Error(messageOf(error)));
-      }
+    try {
+      while (this.#waiting.length > 0) await this.#writeSome(this.#waiting.splice(0, 500));
+    } finally {
+      // Here and not in a callback after: what arrives in between would wait for nobody.
+      this.#writing = null;
+    }
+  }
+
+  async #writeSome(arrived: readonly Waiting[]): Promise<void> {
+    const rows = arrived.map(({ arrival }, index) => this.#rows(arrival, this.#watermark + 1 + index));
+    try {
+      await this.#store(rows);
+      for (const [index, { done }] of arrived.entries()) done(storedOf(rows[index]?.rows ?? []));
+    } catch (error) {
+      for (const { failed } of arrived) failed(error instanceof Error ? error : new Error(messageOf(error)));
+    } finally {
       for (const { arrival } of arrived) this.#waitingBytes -= arrival.body.length;
     }
   }
 
   #rows(arrival: Arrival, sequence_number: number): MessageRows {
     const message = { ...arrival, stream: this.stream, sequence_number, enqueued_at_ms: Date.now() };
-    return messageRows(message, this.#options.declared);
+    return messageRows(message, this.#options.rows);
   }
 
   async #store(all: readonly MessageRows[]): Promise<void> {
@@ -125,6 +138,30 @@ export class Journal {
       this.#watermark = outcome.watermark;
       this.#sealing.follow(outcome.watermark, batch);
       rest = rest.slice(batch.length);
+    }
+  }
+
+  /**
+   * Reports what has been sealed while the stream is written, so that nobody takes a living process for one that is
+   * gone, and the pipeline shows it as it is. The report comes after a pause and tells where the stream stands then.
+   */
+  #reportSoon(): void {
+    this.#reporting ??= this.#reportAfterPause();
+  }
+
+  async #reportAfterPause(): Promise<void> {
+    const { signal } = this.#stop;
+    try {
+      let reported = -1;
+      while (reported < this.#sealing.through) {
+        await delay(reportMs, undefined, { signal, ref: false });
+        reported = this.#sealing.through;
+        await repeat('database', async () => this.#report('reading'), this.#commit);
+      }
+    } catch {
+      // Closed, which reports once more.
+    } finally {
+      this.#reporting = null;
     }
   }
 
@@ -161,7 +198,7 @@ export async function sealLeftBehind(options: CommitOptions & { readonly owner: 
   for (const { stream, sealed_through, watermark } of left) {
     for (let after = Number(sealed_through); after < Number(watermark); after += sealedMax) {
       const through = Math.min(Number(watermark), after + sealedMax);
-      await repeat('database', async () => seal(db, stream, after, through), options);
+      await repeat('database', async () => seal(db, [{ stream, after, through }]), options);
     }
     const row = [stream, options.owner, 0, 'released', Number(watermark), Number(watermark), 0, Number(watermark)];
     await repeat('database', async () => db.insert(streamStates, JSON.stringify(row)), options);

@@ -9,7 +9,7 @@ import { messageOf } from '#common/error.ts';
 import type { Credential } from './credential.ts';
 
 /** An answer of Log Analytics: every row of the window, or that it has more than one answer can hold. */
-export type Answer =
+type Answer =
   | { readonly kind: 'rows'; readonly rows: readonly Record<string, unknown>[] }
   | { readonly kind: 'too_much'; readonly detail: string };
 

@@ -22,6 +22,8 @@ import { ingestMetrics, type IngestMetrics } from './metrics.ts';
 import { notifier, type Notify } from './notice.ts';
 import { Partitions } from './partitions.ts';
 import { replay } from './replay.ts';
+import { rowOptions, rowVariables } from './row_options.ts';
+import type { RowOptions } from './rows.ts';
 
 export type Config = {
   readonly database: DatabaseConfig;
@@ -35,6 +37,7 @@ export type Config = {
   readonly metricsPort: number | null;
   readonly metricsHost: string;
   readonly otlpEndpoint: string | undefined;
+  readonly rows: RowOptions;
   readonly log: Logger;
 };
 
@@ -91,6 +94,7 @@ export const variables = {
     .describe('Address of the intake (default 127.0.0.1); requests need a key; put TLS in front of any other address'),
   INGEST_METRICS_PORT: wholeNumber(1, 65_535).optional().describe('Port of /metrics and /healthz; unset opens none'),
   INGEST_METRICS_HOST: z.string().default('127.0.0.1').describe('Address of /metrics (default 127.0.0.1)'),
+  ...rowVariables,
   LOG_LEVEL: z
     .enum(['debug', 'info', 'warn', 'error'])
     .default('info')
@@ -99,7 +103,7 @@ export const variables = {
 
 /** Reads the hub into the ledger until closed. Waits for the database and the hub as long as it takes. */
 export async function start(config: Config): Promise<Running> {
-  const telemetry = startTelemetry('ingest', config.otlpEndpoint);
+  const telemetry = await startTelemetry('ingest', config.otlpEndpoint);
   const db = openDatabase(config.database, 'ingest');
   const metrics = ingestMetrics();
   const notify = notifier(config.log, metrics);
@@ -111,7 +115,7 @@ export async function start(config: Config): Promise<Running> {
   }
   const hub = await openHub(config.hub);
   const partitions = new Partitions({ ...config, db, hub, metrics, notify });
-  const ways = await openWaysIn(config, db, metrics);
+  const ways = await openWaysIn(config, { db, metrics, notify });
   const closeMetrics =
     config.metricsPort === null
       ? async (): Promise<void> => {}
@@ -134,9 +138,12 @@ export async function start(config: Config): Promise<Running> {
 }
 
 /** The intake and the replay, each with a stream of its own; null where no port is set. */
-async function openWaysIn(config: Config, db: Database, metrics: IngestMetrics): Promise<Intake | null> {
+async function openWaysIn(
+  config: Config,
+  shared: { readonly db: Database; readonly metrics: IngestMetrics; readonly notify: Notify },
+): Promise<Intake | null> {
   if (config.intakePort === null) return null;
-  const options = { db, log: config.log, metrics, owner: config.ownerName, declared: [] };
+  const options = { ...shared, log: config.log, owner: config.ownerName, rows: config.rows };
   const journals = { intake: new Journal('intake', options), replay: new Journal('replay', options) };
   const intake = await openIntake({
     ...options,
@@ -202,6 +209,7 @@ export function configFrom(environment: Readonly<Record<string, string | undefin
     metricsPort: read.INGEST_METRICS_PORT ?? null,
     metricsHost: read.INGEST_METRICS_HOST,
     otlpEndpoint: read.OTEL_EXPORTER_OTLP_ENDPOINT,
+    rows: rowOptions(read),
     log: createLog('ingest', read.LOG_LEVEL),
   };
 }

@@ -6,7 +6,8 @@ export type IngestMetrics = {
   readonly stored: (stream: string, batch: readonly MessageRows[]) => void;
   /** What `notice.ts` says; `stream` is '' for the whole worker. */
   readonly noticed: (event: string, stream: string) => void;
-  readonly sealed: (stream: string, ms: number) => void;
+  /** One sealing, of whatever streams. */
+  readonly sealed: (ms: number) => void;
   readonly observe: (states: () => Iterable<{ stream: string; waiting: number; watermark: number }>) => void;
 };
 
@@ -52,7 +53,7 @@ export function ingestMetrics(): IngestMetrics {
       if (newest !== undefined) freshness.record(Date.now() - newest.message.enqueued_at_ms);
     },
     noticed: (event, stream) => notices.add(1, { event, stream }),
-    sealed: (stream, ms) => sealing.record(ms, { stream }),
+    sealed: (ms) => sealing.record(ms),
     observe: (states) => {
       waiting.addCallback((result) => {
         for (const state of states()) result.observe(state.waiting, { stream: state.stream });

@@ -11,7 +11,7 @@ export type MetricRecord = {
 } & Readonly<Record<'total' | 'count' | 'minimum' | 'maximum' | 'average', number | undefined>>;
 
 /** A metric that no diagnostic setting exports, or whose dimensions none does. */
-export type Polled = { readonly metric: string; readonly dimensions: readonly string[] };
+type Polled = { readonly metric: string; readonly dimensions: readonly string[] };
 
 /**
  * By the resource's type, lower case: what is only in the metrics API. Capacity tells a scale-out; token metrics
@@ -49,7 +49,7 @@ export type MetricsApi = {
 };
 
 /** The type of a resource, such as `microsoft.apimanagement/service`, from its id. */
-export function resourceType(resourceId: string): string {
+function resourceType(resourceId: string): string {
   const [, provider = ''] = resourceId.toLowerCase().split('/providers/');
   const [namespace = '', ...parts] = provider.split('/');
   return [namespace, ...parts.filter((_, index) => index % 2 === 0)].join('/');
@@ -82,37 +82,45 @@ export function openMetricsApi(
           filter: dimensions.map((name) => `${name} eq '*'`).join(' and '),
           top: 1_000,
         });
-        for (const result of results) records.push(...recordsOf(resourceId, result.metrics, fromMs, toMs));
+        for (const result of results)
+          for (const { timeseries } of result.metrics)
+            records.push(...recordsOf({ resourceId, metricName: metric, dimensions }, timeseries, fromMs, toMs));
       }
       return records;
     },
   };
 }
 
-type Metric = Awaited<ReturnType<MetricsClient['queryResources']>>[number]['metrics'][number];
+type Series = Awaited<ReturnType<MetricsClient['queryResources']>>[number]['metrics'][number]['timeseries'];
 
-function recordsOf(resourceId: string, metrics: readonly Metric[], fromMs: number, toMs: number): MetricRecord[] {
-  return metrics.flatMap((metric) =>
-    metric.timeseries.flatMap(({ metadatavalues = [], data = [] }) => {
-      const dimensions = Object.fromEntries(
-        metadatavalues.map(({ name = '', value = '' }) => [name.toLowerCase(), value]),
-      );
-      return data.flatMap(({ timeStamp, total, count, minimum, maximum, average }): MetricRecord[] => {
-        const at = timeStamp.getTime();
-        // A minute without a value says nothing; the API may answer more minutes than it was asked for.
-        if ((total ?? count ?? average ?? maximum) === undefined || at < fromMs || at >= toMs) return [];
-        const values = { total, count, minimum, maximum, average };
-        return [
-          {
-            metricName: metric.name,
-            resourceId,
-            time: timeStamp.toISOString(),
-            timeGrain: 'PT1M',
-            dimensions,
-            ...values,
-          },
-        ];
-      });
-    }),
-  );
+/** What was asked for, in the names it was asked by: the SDK answers with names for people, in the service's language. */
+type Asked = {
+  readonly resourceId: string;
+  readonly metricName: string;
+  readonly dimensions: readonly string[];
+};
+
+function recordsOf(asked: Asked, series: Series, fromMs: number, toMs: number): MetricRecord[] {
+  const { resourceId, metricName } = asked;
+  return series.flatMap(({ metadatavalues = [], data = [] }) => {
+    const dimensions = Object.fromEntries(
+      metadatavalues.map(({ name = '', value = '' }) => [dimensionAsked(asked.dimensions, name), value]),
+    );
+    return data.flatMap(({ timeStamp, total, count, minimum, maximum, average }): MetricRecord[] => {
+      const at = timeStamp.getTime();
+      // A minute without a value says nothing; the API may answer more minutes than it was asked for.
+      if ((total ?? count ?? average ?? maximum) === undefined || at < fromMs || at >= toMs) return [];
+      const values = { total, count, minimum, maximum, average };
+      return [{ metricName, resourceId, time: timeStamp.toISOString(), timeGrain: 'PT1M', dimensions, ...values }];
+    });
+  });
+}
+
+function letters(text: string): string {
+  return text.toLowerCase().replaceAll(/[^a-z0-9]/g, '');
+}
+
+/** `Model Deployment Name` and `modeldeploymentname` are the dimension that was asked for as `ModelDeploymentName`. */
+function dimensionAsked(dimensions: readonly string[], name: string): string {
+  return dimensions.find((asked) => letters(asked) === letters(name)) ?? name;
 }

@@ -14,6 +14,8 @@ const notices = {
   round_failed: ['warn', 'hub or database did not answer; the round is tried again'],
   sweep_failed: ['warn', 'the database did not answer; waiting calls are looked for again'],
   orphans: ['warn', 'calls without their gateway record are shown as unattributed'],
+  intake_failed: ['warn', 'a request was not stored, and its sender was told so and must repeat it'],
+  poll_failed: ['warn', 'metrics were not read; they are asked for again in a minute'],
   overtaken: ['warn', 'another owner had stored this batch'],
   burnt_token: [
     'warn',
@@ -36,7 +38,7 @@ const notices = {
   duplicate_messages: ['error', 'messages are stored more than once; the balance of this stream is wrong'],
 } as const satisfies Record<string, readonly [Level, string]>;
 
-export type Notice = keyof typeof notices;
+type Notice = keyof typeof notices;
 
 /** Says a named event once in the log and once in its counter. `stream` is '' for what belongs to the whole worker. */
 export type Notify = (notice: Notice, stream: string, fields?: Readonly<Record<string, unknown>>) => void;

@@ -9,7 +9,9 @@ import { sealLeftBehind } from './journal.ts';
 import type { IngestMetrics } from './metrics.ts';
 import type { Notify } from './notice.ts';
 import { claim, planned } from './ownership.ts';
+import type { RowOptions } from './rows.ts';
 import { sweepOrphans } from './seal.ts';
+import { Sealer } from './sealing.ts';
 import { PartitionWorker, type End, type WorkerState } from './worker.ts';
 
 export type PartitionsOptions = {
@@ -21,10 +23,13 @@ export type PartitionsOptions = {
   readonly ownerName: string;
   readonly messagesMax: number;
   readonly paceMs: number;
+  readonly rows: RowOptions;
 };
 
 const roundMs = 2_000;
 const sweepMs = 30_000;
+/** Messages of the hub in one sealing; they are 256 KB at most, and most have a few records. */
+const sealedMax = 10_000;
 
 /**
  * Which partitions this process reads, decided anew every round among all living workers, and the beat that says so.
@@ -33,6 +38,7 @@ const sweepMs = 30_000;
 export class Partitions {
   readonly #options: PartitionsOptions;
   readonly #owner: string;
+  readonly #sealer: Sealer;
   readonly #workers = new Map<string, PartitionWorker>();
   readonly #epochs = new Map<string, number>();
   /** Streams that a person must look at; not read again by this process. */
@@ -47,7 +53,9 @@ export class Partitions {
   constructor(options: PartitionsOptions) {
     this.#options = options;
     this.#owner = `${options.ownerName}/${randomUUID().slice(0, 8)}`;
-    options.metrics.observe(() => this.#observations());
+    const { db, metrics, notify } = options;
+    this.#sealer = new Sealer({ db, metrics, onRetry: onRetryOf(notify, ''), messagesMax: sealedMax });
+    metrics.observe(() => this.#observations());
   }
 
   /** Runs rounds until `close`. */
@@ -65,7 +73,7 @@ export class Partitions {
   async close(): Promise<void> {
     this.#stop.abort();
     const streams = [...this.#workers.values()];
-    await Promise.all(streams.map(async (worker) => worker.stop()));
+    await Promise.all([this.#sealer.close(), ...streams.map(async (worker) => worker.stop())]);
     await Promise.all(this.#running);
     await this.#sweeping;
     await this.#report('left').catch(() => {});
@@ -92,7 +100,14 @@ export class Partitions {
   #start(stream: string, partition: string, epoch: number, sealedThrough: number): void {
     const { ownerName: _ownerName, ...shared } = this.#options;
     const skippedBefore = this.#skippedAt.get(stream) ?? null;
-    const worker = new PartitionWorker({ ...shared, partition, epoch, sealedThrough, skippedBefore });
+    const worker = new PartitionWorker({
+      ...shared,
+      sealer: this.#sealer,
+      partition,
+      epoch,
+      sealedThrough,
+      skippedBefore,
+    });
     this.#options.notify('claimed', stream, { epoch });
     this.#workers.set(stream, worker);
     this.#epochs.set(stream, epoch);

@@ -7,11 +7,12 @@ import { polledThrough } from '#clickhouse/ledger.ts';
 import { readEnvironment } from '#common/environment.ts';
 import { ConfigurationError, messageOf } from '#common/error.ts';
 import type { Running } from '#common/lifecycle.ts';
-import { createLog, type Logger } from '#common/log.ts';
+import { createLog } from '#common/log.ts';
 import { azureCredential } from './credential.ts';
 import { Journal } from './journal.ts';
 import { ingestMetrics } from './metrics.ts';
 import { notPolled, openMetricsApi, type MetricRecord, type MetricsApi } from './metrics_api.ts';
+import { notifier, type Notify } from './notice.ts';
 import { wireInstant } from './reader.ts';
 
 const minuteMs = 60_000;
@@ -50,7 +51,7 @@ export type PollOptions = {
   readonly db: Database;
   readonly journal: Journal;
   readonly api: MetricsApi;
-  readonly log: Logger;
+  readonly notify: Notify;
   readonly resources: readonly string[];
   readonly now: () => number;
 };
@@ -60,7 +61,7 @@ export type PollOptions = {
  * record, and the views take it once. Returns the records stored; a resource that fails is tried again next time.
  */
 export async function pollOnce(options: PollOptions): Promise<number> {
-  const { db, journal, api, log, resources, now } = options;
+  const { db, journal, api, notify, resources, now } = options;
   const last = Math.floor((now() - settledMs) / minuteMs) * minuteMs;
   const known = new Map((await db.read(polledThrough, {})).map((row) => [row.workspace, Date.parse(row.through)]));
   let stored = 0;
@@ -77,7 +78,7 @@ export async function pollOnce(options: PollOptions): Promise<number> {
         );
       }
     } catch (error) {
-      log.warn({ event: 'poll_failed', resource, error: messageOf(error) }, 'metrics are read again in a minute');
+      notify('poll_failed', journal.stream, { resource, error: messageOf(error) });
     }
   }
   return stored;
@@ -98,13 +99,15 @@ export async function startPolling(environment: Readonly<Record<string, string |
   const api = openMetricsApi(read.METRICS_ENDPOINT, await azureCredential(), { credentials });
   const db = openDatabase(databaseConfig(read), 'poll');
   const log = createLog('poll');
-  const journal = new Journal('poll', { db, log, metrics: ingestMetrics(), owner: hostname(), declared: [] });
+  const metrics = ingestMetrics();
+  const notify = notifier(log, metrics);
+  const journal = new Journal('poll', { db, log, metrics, owner: hostname(), rows: {} });
   const stop = new AbortController();
-  const options = { db, journal, api, log, resources: read.METRICS_RESOURCES, now: Date.now };
+  const options = { db, journal, api, notify, resources: read.METRICS_RESOURCES, now: Date.now };
   const run = async (): Promise<void> => {
     while (!stop.signal.aborted) {
       await pollOnce(options).catch((error: unknown) => {
-        log.warn({ event: 'poll_failed', error: messageOf(error) }, 'the database is asked again in a minute');
+        notify('poll_failed', journal.stream, { error: messageOf(error) });
       });
       await delay(minuteMs, undefined, { signal: stop.signal }).catch(() => {});
     }

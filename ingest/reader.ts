@@ -60,6 +60,11 @@ export class Reader {
     return this.#byName.has(lowerCase(name));
   }
 
+  /** The names as they are written: for objects whose names are data, such as headers or blocks by plugin. */
+  names(): string[] {
+    return Object.keys(this.#object);
+  }
+
   /** A short text; numbers and booleans are taken as written; absent is ''. */
   text(name: string): string {
     const value = this.value(name);
@@ -142,7 +147,27 @@ export class Reader {
 
   /** An instant of ISO 8601, cut to milliseconds: `YYYY-MM-DD hh:mm:ss.mmm` in UTC. Without a zone it is UTC. */
   instant(name: string): string | null {
+    return this.#instant(name, this.text(name));
+  }
+
+  /**
+   * An instant of ISO 8601, or as .NET's `DateTime.ToString()` writes it in the invariant and the US culture, which API
+   * Management's policies run in: month first, in UTC, `5/24/2024 2:45:56 PM` or `05/24/2024 14:45:56`.
+   */
+  dotnetInstant(name: string): string | null {
     const text = this.text(name);
+    const match = /^(\d{1,2})\/(\d{1,2})\/(\d{4})\s+(\d{1,2}):(\d{2}):(\d{2})(?:\s*([AP])M)?$/i.exec(text);
+    if (match === null) return this.#instant(name, text);
+    const [, month = '', day = '', year = '', hour = '', minute, second, half] = match;
+    // 12 AM is midnight and 12 PM noon; an hour of 0 or 13 with either is no time, and 99 is no hour of any clock.
+    const valid = half === undefined || (Number(hour) >= 1 && Number(hour) <= 12);
+    const noon = half?.toUpperCase() === 'P' ? 12 : 0;
+    const hours = half === undefined ? Number(hour) : (Number(hour) % 12) + noon;
+    const wall = `${String(valid ? hours : 99).padStart(2, '0')}:${minute}:${second}`;
+    return this.#instant(name, `${year}-${month.padStart(2, '0')}-${day.padStart(2, '0')}T${wall}Z`);
+  }
+
+  #instant(name: string, text: string): string | null {
     if (text === '') return null;
     const match = /^(\d{4}-\d{2}-\d{2})[T ](\d{2}:\d{2}:\d{2})(?:\.(\d+))?\s*(Z|[+-]\d{2}:?\d{2})?$/i.exec(text);
     // Dates that no calendar has, such as 30 February, are parsed as the days after them.

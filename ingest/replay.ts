@@ -5,7 +5,7 @@ import { rejectedRecords } from '#clickhouse/pipeline.ts';
 import { decodeMessage } from './decode.ts';
 import type { Format } from './format.ts';
 import type { Arrival, Journal } from './journal.ts';
-import { rejectedBytesMax } from './rows.ts';
+import { rejectedBytesMax, type RowOptions } from './rows.ts';
 
 /** What a replay found: records that are understood now, those that still are not, and those whose bytes were cut. */
 export type Replayed = { readonly replayed: number; readonly still_rejected: number; readonly cut: number };
@@ -13,7 +13,7 @@ export type Replayed = { readonly replayed: number; readonly still_rejected: num
 export type ReplayOptions = {
   readonly db: Database;
   readonly journal: Journal;
-  readonly declared: readonly Format[];
+  readonly rows: RowOptions;
 };
 
 /** Rejected records are looked at this many at a time. */
@@ -27,7 +27,7 @@ export async function replay(
   options: ReplayOptions,
   wanted: { readonly reasons: string[]; readonly sources: string[] },
 ): Promise<Replayed> {
-  const { db, journal, declared } = options;
+  const { db, journal, rows } = options;
   const total = { replayed: 0, still_rejected: 0, cut: 0 };
   const window = { from: '2000-01-01 00:00:00.000', to: '2100-01-01 00:00:00.000' };
   for (let offset = 0; ; offset += pageRecords) {
@@ -41,7 +41,7 @@ export async function replay(
       if (row.replayed) continue;
       const arrival = again(row);
       if (arrival === null) total.cut += 1;
-      else if (isUnderstood(arrival, declared)) understood.push({ row, arrival });
+      else if (isUnderstood(arrival, rows.declared ?? [])) understood.push({ row, arrival });
       else total.still_rejected += 1;
     }
     if (understood.length > 0) {

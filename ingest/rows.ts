@@ -5,6 +5,7 @@ import type { Format } from './format.ts';
 import { hash64 } from './hash.ts';
 import type { Message } from './message.ts';
 import { wireInstant } from './reader.ts';
+import { redactKept } from './redact.ts';
 
 /** A rejected record keeps this much of its bytes; the rest is known by its length and hash. */
 export const rejectedBytesMax = 64 * 1024;
@@ -29,26 +30,36 @@ export type EventRow = {
 const columns = Object.keys(events.columns);
 const fieldNames = columns.slice(columns.indexOf('call_id'), columns.indexOf('unknown_fields')) as (keyof Fields)[];
 
+export type RowOptions = {
+  /** The formats of mapping files. */
+  readonly declared?: readonly Format[];
+  /** What rejected records keep: by default nothing that people or models said, and no key. */
+  readonly keep?: 'redacted' | 'all';
+};
+
 /** Decodes a message to its rows. Never throws on any bytes. */
-export function messageRows(message: Message, declared: readonly Format[] = []): MessageRows {
-  return {
-    message,
-    rows: decodeMessage(message, declared).map((decoded, record_index) => eventRow(decoded, record_index)),
-  };
+export function messageRows(message: Message, { declared = [], keep = 'redacted' }: RowOptions = {}): MessageRows {
+  const decoded = decodeMessage(message, declared);
+  return { message, rows: decoded.map((one, record_index) => eventRow(one, record_index, keep)) };
 }
 
-function eventRow({ event, rejectedText }: Decoded, record_index: number): EventRow {
+function eventRow({ event, rejectedText }: Decoded, record_index: number, keep: 'redacted' | 'all'): EventRow {
   const fields: Fields =
     event.kind === 'rejected'
       ? noFields
       : event.kind === 'dropped'
-        ? { ...noFields, call_id: event.call_id }
+        ? {
+            ...noFields,
+            call_id: event.call_id,
+            measurements: event.chunk === undefined ? {} : { chunk: event.chunk },
+          }
         : event.fields;
   const reason = event.kind === 'dropped' || event.kind === 'rejected' ? event.reason : '';
   const unknown_fields = event.kind === 'dropped' || event.kind === 'rejected' ? [] : event.unknown_fields;
-  const kept = event.kind === 'rejected' ? bounded(rejectedText, event.reason === 'not_utf8') : { body: '', bytes: 0 };
+  const remains =
+    event.kind === 'rejected' ? kept(rejectedText, event.reason === 'not_utf8', keep) : { body: '', bytes: 0 };
   const detail = event.kind === 'rejected' ? event.detail.toWellFormed() : '';
-  const values: unknown[] = [event.kind, event.source, reason, detail, kept.body, kept.bytes];
+  const values: unknown[] = [event.kind, event.source, reason, detail, remains.body, remains.bytes];
   for (const name of fieldNames) values.push(fields[name]);
   values.push(unknown_fields);
   const content = JSON.stringify(values).slice(1, -1);
@@ -63,12 +74,23 @@ function eventRow({ event, rejectedText }: Decoded, record_index: number): Event
   };
 }
 
+/** The column `body`, bounded, and how many bytes there were. */
+type Kept = { readonly body: string; readonly bytes: number };
+
+/** What a rejected record keeps. Bytes that are not UTF-8 may be anything: they are kept only where all is. */
+function kept(rejected: string | Uint8Array, binary: boolean, keep: 'redacted' | 'all'): Kept {
+  const bytes = typeof rejected === 'string' ? Buffer.from(rejected) : rejected;
+  if (keep === 'all') return { body: bounded(bytes, binary), bytes: bytes.length };
+  const whole = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const text = binary ? `[redacted ${bytes.length} bytes]` : redactKept(whole.toString('utf8'));
+  return { body: bounded(Buffer.from(text), false), bytes: bytes.length };
+}
+
 /** Text for the column `body`; bytes that are not UTF-8 are kept as base64. */
-function bounded(kept: string | Uint8Array, binary: boolean): { body: string; bytes: number } {
-  const bytes = typeof kept === 'string' ? Buffer.from(kept) : kept;
+function bounded(bytes: Uint8Array, binary: boolean): string {
   const cut = bytes.length <= rejectedBytesMax ? bytes : bytes.subarray(0, rejectedBytesMax);
   const text = Buffer.from(cut.buffer, cut.byteOffset, cut.byteLength);
-  return { body: binary ? text.toString('base64') : text.toString('utf8'), bytes: bytes.length };
+  return binary ? text.toString('base64') : text.toString('utf8');
 }
 
 /** One line of JSONCompactEachRow per row, in the order of the table's declared columns. */

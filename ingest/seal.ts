@@ -1,36 +1,53 @@
 import type { Database } from '#clickhouse/client.ts';
 import { calls, links } from '#clickhouse/tables.ts';
-import { clock, linked, orphans, sealed, statedLinks } from '#clickhouse/ledger.ts';
+import { clock, linked, orphans, sealed, statedLinks, touched } from '#clickhouse/ledger.ts';
 import { present } from '#common/assert.ts';
 import { wireInstant } from './reader.ts';
 
-/** Later than any record: "no orphans in this sealing". */
-const never = '2200-01-01 00:00:00.000';
 const minuteMs = 60_000;
 
-/** Messages (after, through] of a stream, and calls to show although only usage has come. */
-type Range = {
-  readonly stream: string;
-  readonly after: number;
-  readonly through: number;
-  readonly orphans: string[];
-  readonly orphans_since: string;
-};
+/** Messages (after, through] of a stream. */
+export type Range = { readonly stream: string; readonly after: number; readonly through: number };
 
-/** Writes the calls that the messages (after, through] of a stream touched. May be repeated: same records, same rows. */
-export async function seal(db: Database, stream: string, after: number, through: number): Promise<void> {
-  await db.insertFrom(links, statedLinks, { stream, after, through });
-  await sealRange(db, { stream, after, through, orphans: [], orphans_since: never });
+/**
+ * Writes the calls that the messages of these ranges touched, in one statement for all of them. May be repeated: same
+ * records, same rows.
+ */
+export async function seal(db: Database, ranges: readonly Range[]): Promise<void> {
+  const where = arraysOf(ranges);
+  const [found] = await db.read(touched, where);
+  const { since, states_links, has_links } = present(found, 'an aggregate gives one row');
+  if (since === null) return;
+  // Before anything is merged: of two workers that store the two ends of a link, the later one to seal sees both.
+  if (states_links) await db.insertFrom(links, statedLinks, where);
+  await sealCalls(db, { ...where, orphans: [], since }, states_links || has_links);
 }
 
-async function sealRange(db: Database, range: Range): Promise<void> {
-  const { stream, after, through, orphans: waiting } = range;
-  const roots = rootsOf(await db.read(linked, { stream, after, through, orphans: waiting }));
-  await db.insertFrom(calls, sealed, { ...range, linked_ids: [...roots.keys()], roots: [...roots.values()] });
+/** What the views take for ranges: an element of each array is one range. */
+type Where = { readonly streams: string[]; readonly afters: number[]; readonly throughs: number[] };
+
+/** Ranges as the views take them. */
+export function arraysOf(ranges: readonly Range[]): Where {
+  return {
+    streams: ranges.map(({ stream }) => stream),
+    afters: ranges.map(({ after }) => after),
+    throughs: ranges.map(({ through }) => through),
+  };
+}
+
+async function sealCalls(
+  db: Database,
+  touching: Where & { readonly orphans: string[]; readonly since: string },
+  mayBeLinked: boolean,
+): Promise<void> {
+  const { since: _since, ...around } = touching;
+  const roots = mayBeLinked ? rootsOf(await db.read(linked, around)) : new Map<string, string>();
+  const since = wireInstant(Date.parse(touching.since));
+  await db.insertFrom(calls, sealed, { ...touching, since, linked_ids: [...roots.keys()], roots: [...roots.values()] });
 }
 
 /** For each id one that stands for all ids linked with it, whichever way round and however often a pair is stated. */
-export function rootsOf(pairs: readonly { id: string; linked_id: string }[]): Map<string, string> {
+function rootsOf(pairs: readonly { id: string; linked_id: string }[]): Map<string, string> {
   const parents = new Map<string, string>();
   const rootOf = (id: string): string => {
     let root = id;
@@ -57,18 +74,22 @@ export async function sweepOrphans(db: Database, from: string | null): Promise<{
   // Overlaps the last sweep: an insert stamps its rows when it begins and shows them when it ends.
   const inserted_from =
     from === null ? '2000-01-01 00:00:00.000' : wireInstant(Date.parse(`${from.replace(' ', 'T')}Z`) - 2 * minuteMs);
-  const waiting = await db.read(orphans, { inserted_from, inserted_to: through });
+  return { through, shown: await showOrphans(db, inserted_from, through) };
+}
+
+/** Shows the waiting calls that were first seen in [inserted_from, inserted_to), and returns how many there were. */
+export async function showOrphans(db: Database, inserted_from: string, inserted_to: string): Promise<number> {
+  const waiting = await db.read(orphans, { inserted_from, inserted_to });
   const chunk = 1_000;
   for (let start = 0; start < waiting.length; start += chunk) {
     const part = waiting.slice(start, start + chunk);
     const since = part.map((row) => row.since).sort()[0];
-    await sealRange(db, {
-      stream: '',
-      after: 0,
-      through: 0,
+    const shown = {
+      ...arraysOf([]),
       orphans: part.map((row) => row.call_id),
-      orphans_since: wireInstant(Date.parse(present(since, 'a part has rows'))),
-    });
+      since: present(since, 'a part has rows'),
+    };
+    await sealCalls(db, shown, true);
   }
-  return { through, shown: waiting.length };
+  return waiting.length;
 }

@@ -9,8 +9,8 @@ import type { Held, Hub, Reading } from './hub.ts';
 import type { Message } from './message.ts';
 import type { IngestMetrics } from './metrics.ts';
 import type { Notify } from './notice.ts';
-import { messageRows, type MessageRows } from './rows.ts';
-import { Sealing } from './sealing.ts';
+import { messageRows, type MessageRows, type RowOptions } from './rows.ts';
+import type { Sealer, Sealing } from './sealing.ts';
 import { traced } from './span.ts';
 
 /** Why a worker ended: `stolen` by a later owner, `stopped` by us, `recreated` is a hub whose positions mean other messages. */
@@ -21,6 +21,7 @@ export type WorkerOptions = {
   readonly hub: Hub;
   readonly notify: Notify;
   readonly metrics: IngestMetrics;
+  readonly sealer: Sealer;
   readonly partition: string;
   readonly epoch: number;
   /** Messages up to here were sealed, as far as the last owner reported. */
@@ -30,10 +31,8 @@ export type WorkerOptions = {
   readonly messagesMax: number;
   /** The least time between two inserts of this partition: small batches make small parts. */
   readonly paceMs: number;
+  readonly rows: RowOptions;
 };
-
-/** Messages of the hub in one sealing; they are 256 KB at most, and most have a few records. */
-const sealedMax = 10_000;
 
 /** What a worker reports for its stream. */
 export type WorkerState = { readonly watermark: number; readonly sealedThrough: number; readonly held: Held };
@@ -61,15 +60,9 @@ export class PartitionWorker {
   constructor(options: WorkerOptions) {
     this.#options = options;
     this.stream = options.hub.streamOf(options.partition);
-    const { db, metrics, notify, sealedThrough } = options;
+    const { db, notify, sealer, sealedThrough } = options;
     this.#retrying = { db, signal: this.#stop.signal, onRetry: onRetryOf(notify, this.stream) };
-    this.#sealing = new Sealing({
-      ...this.#retrying,
-      metrics,
-      stream: this.stream,
-      through: sealedThrough,
-      messagesMax: sealedMax,
-    });
+    this.#sealing = sealer.open(this.stream, sealedThrough);
   }
 
   /** Before the audit has found the watermark it is -1, and what was sealed is as the last owner reported it. */
@@ -101,14 +94,14 @@ export class PartitionWorker {
     } finally {
       this.#stop.abort();
       await this.#reading?.close().catch(() => {});
-      await this.#sealing.ended();
+      await this.#sealing.leave();
     }
   }
 
   async stop(): Promise<void> {
     this.#end('stopped');
     this.#stop.abort();
-    await this.#sealing.ended();
+    await this.#sealing.leave();
   }
 
   #end(end: End): void {
@@ -190,7 +183,7 @@ export class PartitionWorker {
     const { stream } = this;
     await traced('store', { stream, messages: messages.length }, async (span) => {
       let rest: readonly MessageRows[] = await traced('decode', { stream, messages: messages.length }, () =>
-        messages.map((message) => messageRows(message)),
+        messages.map((message) => messageRows(message, this.#options.rows)),
       );
       span.setAttribute(
         'rows',

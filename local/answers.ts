@@ -94,14 +94,19 @@ function percent(share: Share): string {
   return share === null || share === undefined ? 'unknown' : `${(share * 100).toFixed(2)} %`;
 }
 
+/** The first instant of the month of an instant, or of one that many months later. */
+function monthOf(ms: number, offset: number): string {
+  const date = new Date(ms);
+  return instant(Date.UTC(date.getUTCFullYear(), date.getUTCMonth() + offset, 1)).replace('.000', '');
+}
+
 /** Where everything is, with one question to copy. */
 export function ready(stack: Stack): string {
-  const now = new Date();
-  const month = (offset: number): string =>
-    instant(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() + offset, 1)).replace('.000', '');
+  // The traffic is an hour long: in the first hour of a month it began in the one before.
+  const [from, to] = [monthOf(Date.now() - 3_600_000, 0), monthOf(Date.now(), 1)];
   return `
 Who spent what this month:
-  curl -H 'Authorization: Bearer ${stack.key.replaceAll("'", String.raw`'\''`)}' '${stack.apiUrl}/v1/spend?group_by=tenant_id&from=${month(0)}&to=${month(1)}'
+  curl -H 'Authorization: Bearer ${stack.key.replaceAll("'", String.raw`'\''`)}' '${stack.apiUrl}/v1/spend?group_by=tenant_id&from=${from}&to=${to}'
 
 API and pages   ${stack.apiUrl}/   (reference: ${stack.apiUrl}/docs)
 ClickHouse      ${stack.databaseUrl}   (user default, password in ${stack.dataDirectory}/clickhouse-password)

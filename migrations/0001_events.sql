@@ -66,7 +66,7 @@ CREATE TABLE IF NOT EXISTS events
     quota_remaining_tokens                Nullable(UInt64)                   CODEC(T64, LZ4),
     truncated                             Nullable(Bool)                     COMMENT 'the gateway cut its own record' CODEC(ZSTD(1)),
     sample_fraction                       Nullable(Float64)                  COMMENT 'share of calls that the log mentions' CODEC(ZSTD(1)),
-    measurements                          Map(LowCardinality(String), Float64) COMMENT 'metric only' CODEC(ZSTD(1)),
+    measurements                          Map(LowCardinality(String), Float64) COMMENT 'metric: its values; dropped message text: chunk' CODEC(ZSTD(1)),
     usage_input_tokens                    Nullable(UInt64)                   COMMENT 'uncached text; the kinds are disjoint' CODEC(T64, LZ4),
     usage_cache_read_input_tokens         Nullable(UInt64)                   CODEC(T64, LZ4),
     usage_cache_creation_5m_input_tokens  Nullable(UInt64)                   CODEC(T64, LZ4),

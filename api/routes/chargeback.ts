@@ -218,13 +218,16 @@ function closeRoute(app: App, setting: Setting): void {
       throw refuse(String(issue?.path[0] ?? 'body'), issue?.message ?? '');
     }
     const { name } = asked.get('principal');
-    const found = await closeMonth(setting.db, {
-      month: params.data,
-      currency: given.data.currency ?? '',
-      asKnownAt: given.data.as_known_at ?? null,
-      by: name,
-      reason: given.data.reason,
-    });
+    const found = await closeMonth(
+      { ...setting.db, ...setting.statements },
+      {
+        month: params.data,
+        currency: given.data.currency ?? '',
+        asKnownAt: given.data.as_known_at ?? null,
+        by: name,
+        reason: given.data.reason,
+      },
+    );
     setting.log.info(
       { event: 'month_closed', month: found.month, sha256: found.closed?.sha256, by: name, lines: found.lines.length },
       'a month was closed',

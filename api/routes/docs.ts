@@ -49,6 +49,7 @@ export function docsRoutes(app: App, version: string): void {
     servers: [{ url: '/' }],
     tags: [
       { name: 'Questions', description: 'With a key. Authorize takes it once for all of them.' },
+      { name: 'Books', description: 'Dated reference data: read, and appended to.' },
       { name: 'Operation', description: 'Without a key: for orchestrators and Prometheus.' },
     ],
   });

@@ -2,20 +2,20 @@ import { callId } from '../call_id.ts';
 import { noFields, noUsage, type Event, type Usage } from '../event.ts';
 import type { Format } from '../format.ts';
 import type { Reader } from '../reader.ts';
-import { resourceOf } from './azure_resource.ts';
+import { regionName, resourceOf } from './azure_resource.ts';
 
 const ignored = new Set(
   'requestmessages responsemessages apiversion operationname sequencenumber correlationid'.split(' '),
 );
 
-export const apimLlm: Format = { source: 'apim_llm', category: 'gatewayllmlogs', decode };
+export const apimLlm: Format = { source: 'apim_llm', category: 'gatewayllmlogs', decode: llmEvent };
 
 /**
  * API Management GatewayLlmLogs: tokens and model of a call, without the caller. A call is several rows: row 0 has the
  * counts, the others chunks of message text, which is not wanted. Health probes (no model, no request, no tokens) are
  * most of the rows on some gateways and say nothing.
  */
-function decode(record: Reader): Event {
+export function llmEvent(record: Reader): Event {
   const resource = resourceOf(record);
   const started_at = record.instant('time');
   if (resource === null) return rejected(record);
@@ -27,12 +27,15 @@ function decode(record: Reader): Event {
   const response_id = p.text('requestId');
   const usage = tokens(p, response_model || deployment, response_id);
   const request_stream = p.flag('isStreamCompletion');
+  const region = resource.region || regionName(p.text('region'));
   if (p.problem) record.fail(p.problem.reason, p.problem.detail);
   if (record.problem) return rejected(record);
 
-  if (usage.usage_quality === 'missing' && response_id === '') {
-    if (row > 0 || p.has('requestMessages') || p.has('responseMessages')) return dropped('message_text', call_id);
-    if (response_model === '' && deployment === '') return dropped('probe', call_id);
+  const messages = p.has('requestMessages') || p.has('responseMessages');
+  if (usage.usage_quality === 'missing') {
+    if (messages ? row > 0 || response_id === '' : row > 0 && response_id === '')
+      return { ...dropped('message_text', call_id), chunk: row };
+    if (response_id === '' && response_model === '' && deployment === '') return dropped('probe', call_id);
   }
   if (started_at === null) return rejected(record, 'missing_time');
   const fields = {
@@ -44,7 +47,7 @@ function decode(record: Reader): Event {
     response_model,
     response_id,
     deployment,
-    region: resource.region,
+    region,
     request_stream,
   };
   return { kind: 'usage', source: 'apim_llm', fields, unknown_fields: p.unknown(ignored) };
@@ -74,7 +77,7 @@ function tokens(p: Reader, model: string, response_id: string): Usage {
   };
 }
 
-function dropped(reason: 'message_text' | 'probe', call_id: string): Event {
+function dropped(reason: 'message_text' | 'probe', call_id: string): Event & { kind: 'dropped' } {
   return { kind: 'dropped', source: 'apim_llm', reason, call_id };
 }
 

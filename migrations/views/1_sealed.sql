@@ -1,36 +1,33 @@
--- The calls that a range of one stream touched, each merged from all its records, whichever stream they came from.
--- Ingest inserts the answer into `calls`; the same records always give the same rows, in any order of arrival.
+-- The calls that ranges of streams touched, each merged from all its records, whichever stream they came from. A range
+-- is the messages (after, through] of a stream; the three arrays have one element for each. Ingest inserts the answer
+-- into `calls`; the same records always give the same rows, in any order of arrival.
 --
 -- A call that several systems log under ids of their own is one call: `linked_ids` and `roots` say for each such id
 -- which one stands for all (from the table `links`; any member will do). The row has the id of the record that names
 -- the call, and all of them in `call_ids`.
 --
 -- Who names the call: a gateway's own log before a policy event; a usage or backend record alone names nobody and
--- waits. What was backfilled comes after everything that the hub delivered: it fills holes and overwrites nothing. `orphans` lists the waiting calls that are to be shown all the same (after 15 minutes), with `orphans_since`
--- not after their oldest record.
+-- waits. Of two gateways the one that knows of the other, then the one that had the call first. In the same order
+-- records are believed in all else that they say. `orphans` lists the waiting calls that are to be shown all the same (after 15 minutes).
+--
+-- What was backfilled fills holes and overwrites nothing: whatever a record of the hub says stands, and a backfilled
+-- count of tokens is taken only where the hub has none of its quality.
 --
 -- Why tombstones: a call's key is (consumer_id, started_at, call_id), and what an earlier sealing knew may have given
 -- another key. Every key that some subset of the records could have produced is therefore withdrawn (is_deleted = 1) in the
 -- same insert. That needs no look at `calls`, so two workers that seal the same call at once cannot leave two rows.
--- An orphan's key is withdrawn only if it can have been written: 14 of the 15 minutes had passed.
+-- An orphan's key is withdrawn only if it can have been written: 14 of the 15 minutes had passed, or it has an id of its
+-- own and was not known to be of this call.
 --
--- Why `since`: a record reaches the hub after its call began, so partitions before that cannot hold one (a day of
--- clock error is allowed; 90 days for a record that does not say when its call began).
+-- Why `since`, which the view `touched` finds: a record reaches the hub after its call began, so partitions before that
+-- cannot hold one. A day of clock error is allowed.
 --
 -- Usage: within one gateway call a provider may have been asked several times (retries), each with its own response
 -- id: the maximum within a response id, the sum over them. Better evidence wins as a whole: exact from the gateway's
--- log, exact from a policy or backend, exact from a backfill, partial, estimated, none.
+-- log, exact from a policy or backend, exact from a backfill, partial, estimated, none. It is computed from arrays and
+-- not by a second reading of the records: planning costs more than the work, and each reading is planned anew.
 CREATE OR REPLACE VIEW sealed AS
 WITH
-    touched AS
-    (
-        SELECT call_id, least(enqueued_at, ifNull(started_at, enqueued_at - INTERVAL 90 DAY)) AS reached_at
-        FROM events
-        WHERE stream = {stream:String} AND sequence_number > {after:Int64} AND sequence_number <= {through:Int64}
-          AND call_id != ''
-    ),
-    -- Of no row, min is 1970: without the OrNull a sweep, which touches nothing, would read every day there is.
-    (SELECT ifNull(least(minOrNull(reached_at), {orphans_since:DateTime64(3, 'UTC')}), {orphans_since:DateTime64(3, 'UTC')}) - INTERVAL 1 DAY FROM touched) AS since,
     records AS
     (
         SELECT
@@ -38,46 +35,30 @@ WITH
             transform(call_id, {linked_ids:Array(String)}, {roots:Array(String)}, call_id) AS root,
             startsWith(stream, 'backfill/') AS backfilled,
             kind IN ('gateway', 'call') AS names,
-            multiIf(kind = 'gateway', 1, kind = 'call', 2, 3) + if(backfilled, 3, 0) AS rank,
+            2 * multiIf(kind = 'gateway', 1, kind = 'call', 2, 3) - notEmpty(linked_ids) + if(backfilled, 6, 0) AS rank,
             coalesce(started_at, enqueued_at) AS key_time,
-            multiIf(usage_quality = 'exact', multiIf(backfilled, 3, kind = 'usage', 1, 2), usage_quality = 'partial', 4,
-                    usage_quality = 'estimated', 5, 6) AS usage_rank
+            -- One number to compare by: the rank, then whether the record says when the call began, then when it did.
+            bitShiftLeft(toUInt64(rank), 48) + bitShiftLeft(toUInt64(started_at IS NULL), 47) + toUInt64(greatest(toUnixTimestamp64Milli(key_time), 0)) AS place,
+            place + bitShiftLeft(toUInt64(NOT names), 52) AS naming_place,
+            place + bitShiftLeft(toUInt64(usage_rank + 16 * backfilled), 52) AS evidence_place,
+            multiIf(usage_quality = 'exact', multiIf(backfilled, 3, kind = 'usage', 1, 2), usage_quality = 'partial', 4 + backfilled,
+                    usage_quality = 'estimated', 6 + backfilled, 8) AS usage_rank,
+            [usage_input_tokens, usage_cache_read_input_tokens, usage_cache_creation_5m_input_tokens,
+             usage_cache_creation_1h_input_tokens, usage_audio_input_tokens, usage_output_tokens,
+             usage_reasoning_output_tokens, usage_audio_output_tokens, usage_total_tokens] AS tokens
         FROM events
-        WHERE enqueued_at >= since
-          AND call_id IN (SELECT call_id FROM touched UNION DISTINCT SELECT arrayJoin(arrayConcat({orphans:Array(String)}, {linked_ids:Array(String)})))
+        WHERE enqueued_at >= {since:DateTime64(3, 'UTC')} - INTERVAL 1 DAY
+          AND call_id IN
+            (
+                SELECT call_id FROM events
+                WHERE call_id != '' AND (stream, sequence_number) IN
+                    (
+                        SELECT s, arrayJoin(range(a + 1, t + 1)) FROM system.one
+                        ARRAY JOIN {streams:Array(String)} AS s, {afters:Array(Int64)} AS a, {throughs:Array(Int64)} AS t
+                    )
+                UNION DISTINCT SELECT arrayJoin(arrayConcat({orphans:Array(String)}, {linked_ids:Array(String)}))
+            )
           AND kind IN ('call', 'gateway', 'usage', 'backend')
-    ),
-    responses AS
-    (
-        SELECT
-            root, usage_rank, response_id,
-            max(usage_input_tokens)                   AS input_tokens,
-            max(usage_cache_read_input_tokens)        AS cache_read_input_tokens,
-            max(usage_cache_creation_5m_input_tokens) AS cache_creation_5m_input_tokens,
-            max(usage_cache_creation_1h_input_tokens) AS cache_creation_1h_input_tokens,
-            max(usage_audio_input_tokens)             AS audio_input_tokens,
-            max(usage_output_tokens)                  AS output_tokens,
-            max(usage_reasoning_output_tokens)        AS reasoning_output_tokens,
-            max(usage_audio_output_tokens)            AS audio_output_tokens,
-            max(usage_total_tokens)                   AS total_tokens
-        FROM records
-        WHERE usage_quality != ''
-        GROUP BY root, usage_rank, response_id
-    ),
-    usage AS
-    (
-        SELECT root, argMin(kinds, usage_rank) AS kinds, min(usage_rank) AS best
-        FROM
-        (
-            SELECT
-                root, usage_rank,
-                tuple(sum(input_tokens), sum(cache_read_input_tokens), sum(cache_creation_5m_input_tokens),
-                      sum(cache_creation_1h_input_tokens), sum(audio_input_tokens), sum(output_tokens),
-                      sum(reasoning_output_tokens), sum(audio_output_tokens), sum(total_tokens)) AS kinds
-            FROM responses
-            GROUP BY root, usage_rank
-        )
-        GROUP BY root
     ),
     merged AS
     (
@@ -86,63 +67,75 @@ WITH
             countIf(r.names) AS anchors,
             count() AS records,
             uniqExact(r.record_hash) AS distinct_records,
-            argMin(r.call_id, (r.rank, r.started_at IS NULL, r.key_time, r.call_id)) AS named_id,
+            argMin(r.call_id, (r.naming_place, r.call_id)) AS named_id,
             arraySort(groupUniqArray(r.call_id)) AS call_ids,
             arraySort(groupUniqArray(r.source)) AS sources,
             max(r.enqueued_at) AS last_enqueued_at,
-            argMin(r.source, (r.rank, r.source)) AS source,
-            argMin(r.key_time, (r.rank, r.started_at IS NULL, r.key_time)) AS started_at,
-            argMinIf(r.consumer_id, (r.rank, r.consumer_id), r.names AND r.consumer_id != '') AS consumer_id,
+            argMin(r.source, (r.naming_place, r.source)) AS source,
+            argMin(r.key_time, r.naming_place) AS started_at,
+            argMinIf(r.consumer_id, (r.place, r.consumer_id), r.names AND r.consumer_id != '') AS consumer_id,
             groupUniqArrayIf(r.consumer_id, r.names) AS consumers,
             groupUniqArrayIf(r.key_time, r.names) AS times,
             groupUniqArrayIf(r.key_time, NOT r.names) AS waiting_times,
-            minIf(r.inserted_at, NOT r.names) + INTERVAL 14 MINUTE < minIf(r.inserted_at, r.names) AS waited,
-            argMinIf(r.gateway, (r.rank, r.gateway), r.gateway != '') AS gateway,
-            argMinIf(r.product_id, (r.rank, r.product_id), r.product_id != '') AS product_id,
-            argMinIf(r.api_id, (r.rank, r.api_id), r.api_id != '') AS api_id,
-            argMinIf(r.operation_id, (r.rank, r.operation_id), r.operation_id != '') AS operation_id,
-            argMinIf(r.operation_name, (r.rank, r.operation_name), r.operation_name != '') AS operation_name,
-            argMinIf(r.provider_name, (r.rank, r.provider_name), r.provider_name != '') AS provider_name,
-            argMinIf(r.request_model, (r.rank, r.request_model), r.request_model != '') AS request_model,
-            argMinIf(r.response_model, (r.usage_rank, r.rank, r.response_model), r.response_model != '') AS response_model,
-            argMinIf(r.response_id, (r.usage_rank, r.rank, r.response_id), r.response_id != '') AS response_id,
-            argMinIf(r.deployment, (r.rank, r.deployment), r.deployment != '') AS deployment,
-            argMinIf(r.backend, (r.rank, r.backend), r.backend != '') AS backend,
-            argMinIf(r.region, (r.rank, r.region), r.region != '') AS region,
-            argMinIf(r.service_tier, (r.rank, r.service_tier), r.service_tier != '') AS service_tier,
-            argMinIf(r.user_id, (r.rank, r.user_id), r.user_id != '') AS user_id,
-            argMinIf(r.error_type, (r.rank, r.error_type), r.error_type != '') AS error_type,
-            argMinIf(r.cache_status, (r.rank, r.cache_status), r.cache_status != '') AS cache_status,
-            argMinIf(r.model_version, (r.usage_rank, r.rank, r.model_version), r.model_version != '') AS model_version,
-            argMinIf(r.routing_label, (r.rank, r.routing_label), r.routing_label != '') AS routing_label,
-            argMaxIf((r.moderation_outcome, r.moderation_category, r.moderation_severity), (indexOf(['passed', 'annotated', 'blocked'], r.moderation_outcome), indexOf(['safe', 'low', 'medium', 'high'], r.moderation_severity), r.moderation_category), r.moderation_outcome != '') AS moderation,
-            argMinIf(r.throttled_by, (r.rank, r.throttled_by), r.throttled_by != '') AS throttled_by,
-            argMinIf(r.client_network, (r.rank, r.client_network), r.client_network != '') AS client_network,
-            argMinIf(r.instance_id, (r.rank, r.instance_id), r.instance_id != '') AS instance_id,
-            argMin(r.http_response_status_code, (r.rank, r.http_response_status_code)) AS http_response_status_code,
-            argMin(r.backend_response_status_code, (r.rank, r.backend_response_status_code)) AS backend_response_status_code,
-            argMinIf(r.request_stream, (r.names, NOT r.request_stream), r.request_stream IS NOT NULL) AS request_stream,
-            argMin(r.duration_ms, (r.rank, r.duration_ms)) AS duration_ms,
-            argMin(r.backend_ms, (r.rank, r.backend_ms)) AS backend_ms,
-            argMin(r.client_ms, (r.rank, r.client_ms)) AS client_ms,
-            argMin(r.time_to_first_token_ms, (r.rank, r.time_to_first_token_ms)) AS time_to_first_token_ms,
-            argMin(r.request_bytes, (r.rank, r.request_bytes)) AS request_bytes,
-            argMin(r.response_bytes, (r.rank, r.response_bytes)) AS response_bytes,
-            max(r.attempts) AS attempts,
-            max(r.throttled_ms) AS throttled_ms,
-            min(r.quota_remaining_tokens) AS quota_remaining_tokens,
-            max(r.truncated) AS truncated,
-            min(r.sample_fraction) AS sample_fraction
+            uniqExact(r.call_id) > 1 OR minIf(r.inserted_at, NOT r.names) + INTERVAL 14 MINUTE < minIf(r.inserted_at, r.names) AS waited,
+            argMinIf(r.gateway, (r.place, r.gateway), r.gateway != '') AS gateway,
+            argMinIf(r.product_id, (r.place, r.product_id), r.product_id != '') AS product_id,
+            argMinIf(r.api_id, (r.place, r.api_id), r.api_id != '') AS api_id,
+            argMinIf(r.operation_id, (r.place, r.operation_id), r.operation_id != '') AS operation_id,
+            argMinIf(r.operation_name, (r.place, r.operation_name), r.operation_name != '') AS operation_name,
+            argMinIf(r.provider_name, (r.place, r.provider_name), r.provider_name != '') AS provider_name,
+            argMinIf(r.request_model, (r.place, r.request_model), r.request_model != '') AS request_model,
+            argMinIf(r.response_model, (r.evidence_place, r.response_model), r.response_model != '') AS response_model,
+            argMinIf(r.response_id, (r.evidence_place, r.response_id), r.response_id != '') AS response_id,
+            argMinIf(r.deployment, (r.place, r.deployment), r.deployment != '') AS deployment,
+            argMinIf(r.backend, (r.place, r.backend), r.backend != '') AS backend,
+            argMinIf(r.region, (r.place, r.region), r.region != '') AS region,
+            argMinIf(r.service_tier, (r.place, r.service_tier), r.service_tier != '') AS service_tier,
+            argMinIf(r.user_id, (r.place, r.user_id), r.user_id != '') AS user_id,
+            argMinIf(r.error_type, (r.place, r.error_type), r.error_type != '') AS error_type,
+            argMinIf(r.cache_status, (r.place, r.cache_status), r.cache_status != '') AS cache_status,
+            argMinIf(r.model_version, (r.evidence_place, r.model_version), r.model_version != '') AS model_version,
+            argMinIf(r.routing_label, (r.place, r.routing_label), r.routing_label != '') AS routing_label,
+            argMaxIf((r.moderation_outcome, r.moderation_category, r.moderation_severity), (NOT r.backfilled, indexOf(['passed', 'annotated', 'blocked'], r.moderation_outcome), indexOf(['safe', 'low', 'medium', 'high'], r.moderation_severity), r.moderation_category), r.moderation_outcome != '') AS moderation,
+            argMinIf(r.throttled_by, (r.place, r.throttled_by), r.throttled_by != '') AS throttled_by,
+            argMinIf(r.client_network, (r.place, r.client_network), r.client_network != '') AS client_network,
+            argMinIf(r.instance_id, (r.place, r.instance_id), r.instance_id != '') AS instance_id,
+            argMin(r.http_response_status_code, (r.place, r.http_response_status_code)) AS http_response_status_code,
+            argMin(r.backend_response_status_code, (r.place, r.backend_response_status_code)) AS backend_response_status_code,
+            argMinIf(r.request_stream, (r.backfilled, r.names, NOT r.request_stream), r.request_stream IS NOT NULL) AS request_stream,
+            argMin(r.duration_ms, (r.place, r.duration_ms)) AS duration_ms,
+            argMin(r.backend_ms, (r.place, r.backend_ms)) AS backend_ms,
+            argMin(r.client_ms, (r.place, r.client_ms)) AS client_ms,
+            argMin(r.time_to_first_token_ms, (r.place, r.time_to_first_token_ms)) AS time_to_first_token_ms,
+            argMin(r.request_bytes, (r.place, r.request_bytes)) AS request_bytes,
+            argMin(r.response_bytes, (r.place, r.response_bytes)) AS response_bytes,
+            argMax(r.attempts, (NOT r.backfilled, r.attempts)) AS attempts,
+            argMax(r.throttled_ms, (NOT r.backfilled, r.throttled_ms)) AS throttled_ms,
+            argMin(r.quota_remaining_tokens, (r.backfilled, r.quota_remaining_tokens)) AS quota_remaining_tokens,
+            argMax(r.truncated, (NOT r.backfilled, r.truncated)) AS truncated,
+            argMin(r.sample_fraction, (r.backfilled, r.sample_fraction)) AS sample_fraction,
+            groupArrayIf((r.usage_rank, r.response_id, r.tokens), r.usage_quality != '') AS usages
         FROM records AS r
         GROUP BY r.root
         HAVING anchors > 0 OR hasAny(call_ids, {orphans:Array(String)})
+    ),
+    counted AS
+    (
+        SELECT
+            *,
+            arrayMin(arrayMap(u -> u.1, usages)) AS best,
+            arrayFilter(u -> u.1 = best, usages) AS counts,
+            arrayReduce('sumForEach', arrayMap(
+                response -> arrayReduce('maxForEach', arrayMap(u -> u.3, arrayFilter(u -> u.2 = response, counts))),
+                arrayDistinct(arrayMap(u -> u.2, counts)))) AS tokens
+        FROM merged
     )
 SELECT
     key.3 AS call_id,
     m.call_ids AS call_ids,
     toUInt32(m.records) AS version,
     toUInt8(key != (m.consumer_id, m.started_at, m.named_id)) AS is_deleted,
-    multiIf(m.anchors = 0, 'orphan', u.best = 0 OR u.best = 6, 'no_usage', 'complete') AS completeness,
+    multiIf(m.anchors = 0, 'orphan', m.best IN (0, 8), 'no_usage', 'complete') AS completeness,
     toUInt32(m.records) AS records,
     toUInt32(m.records - m.distinct_records) AS duplicates,
     m.sources AS sources,
@@ -188,23 +181,22 @@ SELECT
     m.quota_remaining_tokens AS quota_remaining_tokens,
     m.truncated AS truncated,
     m.sample_fraction AS sample_fraction,
-    u.kinds.1 AS usage_input_tokens,
-    u.kinds.2 AS usage_cache_read_input_tokens,
-    u.kinds.3 AS usage_cache_creation_5m_input_tokens,
-    u.kinds.4 AS usage_cache_creation_1h_input_tokens,
-    u.kinds.5 AS usage_audio_input_tokens,
-    u.kinds.6 AS usage_output_tokens,
-    u.kinds.7 AS usage_reasoning_output_tokens,
-    u.kinds.8 AS usage_audio_output_tokens,
-    u.kinds.9 AS usage_total_tokens,
-    multiIf(u.best BETWEEN 1 AND 3, 'exact', u.best = 4, 'partial', u.best = 5, 'estimated', 'missing') AS usage_quality,
+    m.tokens[1] AS usage_input_tokens,
+    m.tokens[2] AS usage_cache_read_input_tokens,
+    m.tokens[3] AS usage_cache_creation_5m_input_tokens,
+    m.tokens[4] AS usage_cache_creation_1h_input_tokens,
+    m.tokens[5] AS usage_audio_input_tokens,
+    m.tokens[6] AS usage_output_tokens,
+    m.tokens[7] AS usage_reasoning_output_tokens,
+    m.tokens[8] AS usage_audio_output_tokens,
+    m.tokens[9] AS usage_total_tokens,
+    multiIf(m.best BETWEEN 1 AND 3, 'exact', m.best IN (4, 5), 'partial', m.best IN (6, 7), 'estimated', 'missing') AS usage_quality,
     usage_quality = 'exact' AND ifNull(usage_total_tokens !=
         ifNull(usage_input_tokens, 0) + ifNull(usage_cache_read_input_tokens, 0)
         + ifNull(usage_cache_creation_5m_input_tokens, 0) + ifNull(usage_cache_creation_1h_input_tokens, 0)
         + ifNull(usage_audio_input_tokens, 0) + ifNull(usage_output_tokens, 0)
         + ifNull(usage_reasoning_output_tokens, 0) + ifNull(usage_audio_output_tokens, 0), false) AS usage_disagrees
-FROM merged AS m
-LEFT JOIN usage AS u ON u.root = m.root
+FROM counted AS m
 ARRAY JOIN arrayDistinct(arrayFlatten(arrayMap(id -> arrayConcat(
     arrayFlatten(arrayMap(c -> arrayMap(t -> (c, t, id), m.times), m.consumers)),
     if(m.anchors = 0 OR (m.waited AND notEmpty(m.waiting_times)), arrayMap(t -> ('', t, id), m.waiting_times), [])), m.call_ids))) AS key;

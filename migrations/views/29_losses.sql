@@ -5,6 +5,7 @@
 -- usage_without_gateway  tokens of which nobody said who used them, 15 minutes after they came
 -- gateway_without_usage  a call of a model that succeeded, and no log says its tokens
 -- chunks_without_usage   parts of a call's messages came, the row with its tokens did not
+-- missing_chunks         parts of a call's messages between the first and the last that came
 -- sampled                a log that mentions only a share of its calls; counted are those it does not mention
 -- lost_in_hub            messages that the hub dropped before they were read
 -- silent                 a stream or source that was heard of in the day before, and not in the last hour of the window; archives,
@@ -47,6 +48,17 @@ FROM
     WHERE enqueued_at >= {from:DateTime64(3, 'UTC')} AND enqueued_at < {to:DateTime64(3, 'UTC')}
       AND kind = 'dropped' AND reason = 'message_text' AND call_id != ''
       AND call_id NOT IN (SELECT call_id FROM events WHERE enqueued_at >= {from:DateTime64(3, 'UTC')} - INTERVAL 1 HOUR AND kind = 'usage')
+    GROUP BY source
+    UNION ALL
+    SELECT 'missing_chunks', source, sum(gone), max(newest)
+    FROM
+    (
+        SELECT source, call_id, max(measurements['chunk']) - uniqExactIf(measurements['chunk'], measurements['chunk'] > 0) AS gone, max(enqueued_at) AS newest
+        FROM events
+        WHERE enqueued_at >= {from:DateTime64(3, 'UTC')} AND enqueued_at < {to:DateTime64(3, 'UTC')}
+          AND kind = 'dropped' AND reason = 'message_text' AND mapContains(measurements, 'chunk')
+        GROUP BY source, call_id
+    )
     GROUP BY source
     UNION ALL
     SELECT 'sampled', source, round(sum(1 / sample_fraction - 1)), max(started_at)

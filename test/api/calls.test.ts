@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { App } from '../../api/route.ts';
-import { calls, events } from '#clickhouse/tables.ts';
-import { sealed } from '#clickhouse/ledger.ts';
+import { events } from '#clickhouse/tables.ts';
+import { seal } from '../../ingest/seal.ts';
 import { type Answer, type AnswerRow, ask, at, type CallRecord, type Ledger, openLedger } from './ledger.ts';
 
 const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000_000);
@@ -130,16 +130,7 @@ describe('one call', () => {
       return JSON.stringify(row);
     });
     await ledger.db.insert(events, lines.join('\n'));
-    const range = {
-      stream: 'test/hub/parts',
-      after: -1,
-      through: 2,
-      orphans: [],
-      orphans_since: at(start),
-      linked_ids: [],
-      roots: [],
-    };
-    await ledger.db.insertFrom(calls, sealed, range);
+    await seal(ledger.db, [{ stream: 'test/hub/parts', after: -1, through: 2 }]);
 
     const { data } = await ask<{ data: AnswerRow & { records: AnswerRow[] } }>(app, key, '/v1/calls/gw%2Fparts');
     expect(data).toMatchObject({ call_id: 'gw/parts', consumer_id: 'c1', tenant_id: 'one', usage_output_tokens: '7' });

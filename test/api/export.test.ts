@@ -4,8 +4,9 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import type { Readable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { writer } from '../../api/append.ts';
 import { createApp } from '../../api/app.ts';
-import { reader } from '../../api/reader.ts';
+import { reader, statementWriter } from '../../api/reader.ts';
 import { readiness } from '../../api/readiness.ts';
 import type { App } from '../../api/route.ts';
 import { createLog } from '#common/log.ts';
@@ -67,7 +68,14 @@ beforeAll(async () => {
       return stream;
     },
   };
-  const setting = { db: watched, now: () => now, log: createLog('test', 'silent'), intakeUrl: null };
+  const setting = {
+    db: watched,
+    books: writer(ledger.db),
+    statements: statementWriter(ledger.db),
+    now: () => now,
+    log: createLog('test', 'silent'),
+    intakeUrl: null,
+  };
   app = createApp(setting, { readiness: readiness(ledger.db, () => now), metricsText: async () => '' }, 'test');
   server = serve({ fetch: app.fetch, port: 0, hostname: '127.0.0.1', overrideGlobalObjects: false });
   await once(server, 'listening');

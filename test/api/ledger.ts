@@ -1,13 +1,14 @@
 import { rm } from 'node:fs/promises';
+import { writer } from '../../api/append.ts';
 import { createApp } from '../../api/app.ts';
 import { createKey, type NewKey } from '../../api/keys.ts';
-import { reader } from '../../api/reader.ts';
+import { reader, statementWriter } from '../../api/reader.ts';
 import { readiness } from '../../api/readiness.ts';
 import type { App } from '../../api/route.ts';
 import { openDatabase, type Database, type DatabaseConfig } from '#clickhouse/client.ts';
 import { attributions, prices } from '#clickhouse/money.ts';
-import { calls, events } from '#clickhouse/tables.ts';
-import { sealed } from '#clickhouse/ledger.ts';
+import { events } from '#clickhouse/tables.ts';
+import { seal } from '../../ingest/seal.ts';
 import { createLog } from '#common/log.ts';
 import { migrate } from '../../migrations/main.ts';
 import { startEngine } from '../support/engine.ts';
@@ -70,15 +71,7 @@ export async function openLedger(): Promise<Ledger> {
       await db.insert(events, lines.join('\n'));
       const through = after + records.length;
       written.set(stream, through);
-      await db.insertFrom(calls, sealed, {
-        stream,
-        after,
-        through,
-        orphans: [],
-        orphans_since: at(Date.now()),
-        linked_ids: [],
-        roots: [],
-      });
+      await seal(db, [{ stream, after, through }]);
     },
     price: async (rows) => {
       const lines = rows.map((row) =>
@@ -122,7 +115,7 @@ export async function openLedger(): Promise<Ledger> {
     key: async (wanted) => createKey(db, { name: wanted.role, tenants: [], expiresAt: null, ...wanted }),
     api: (now) =>
       createApp(
-        { db: reader(db), now, log, intakeUrl: null },
+        { db: reader(db), books: writer(db), statements: statementWriter(db), now, log, intakeUrl: null },
         { readiness: readiness(db, now), metricsText: async () => '' },
         'test',
       ),

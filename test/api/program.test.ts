@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { books } from '../../api/book.ts';
 import { createKey, parseKeyOptions } from '../../api/keys.ts';
 import { start } from '../../api/main.ts';
 import { openDatabase, type DatabaseConfig } from '#clickhouse/client.ts';
@@ -96,7 +97,7 @@ describe('what the program says of itself', () => {
       'pipeline',
       'rejected',
     ].map((r) => `/v1/${r}`);
-    const writing = ['/v1/intake/{source}', '/v1/rejected/replay'];
+    const writing = ['/v1/intake/{source}', '/v1/rejected/replay', ...books.map((book) => `/v1/${book.name}`)];
     expect(Object.keys(document.paths).sort()).toEqual(
       [...routes, ...writing, '/healthz', '/readyz', '/metrics'].sort(),
     );

@@ -1,11 +1,12 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Database } from '#clickhouse/client.ts';
-import { orphans, sealed } from '#clickhouse/ledger.ts';
+import { present } from '#common/assert.ts';
+import { linked, orphans, sealed, statedLinks, touched } from '#clickhouse/ledger.ts';
 import { spend } from '#clickhouse/money.ts';
 import { attributedCalls, errors, latency, unfiltered, usage } from '#clickhouse/views.ts';
 import { type Arguments, selectFrom, type Types, type View } from '#clickhouse/view.ts';
-import { seal } from '../../ingest/seal.ts';
-import { Delivered } from '../ingest/deliveries.ts';
+import { arraysOf, seal } from '../../ingest/seal.ts';
+import { Delivered, type Range } from '../ingest/deliveries.ts';
 import { callRecords, wire } from '../ingest/records.ts';
 import { openSchema, type Schema } from '../ingest/schema.ts';
 import fc from 'fast-check';
@@ -21,7 +22,7 @@ const stream = 'ns/hub/0';
 
 let schema: Schema;
 let db: Database;
-let lastDay: { after: number; through: number };
+let lastDay: Range;
 beforeAll(async () => {
   schema = await openSchema();
   db = schema.db;
@@ -38,8 +39,8 @@ beforeAll(async () => {
       })),
     );
     const [range] = await delivered.insert(records, noon + 120_000);
-    lastDay = range ?? { after: 0, through: 0 };
-    await seal(db, stream, lastDay.after, lastDay.through);
+    lastDay = present(range, 'one stream grew');
+    await seal(db, [lastDay]);
   }
 });
 afterAll(async () => schema.close());
@@ -78,7 +79,10 @@ async function partsOfDays<P extends Types, C extends Types>(view: View<P, C>, a
   );
 }
 
-const noOrphans = { orphans: [], orphans_since: '2200-01-01 00:00:00.000', linked_ids: [], roots: [] };
+/** A range of the last day, and one of another stream that stands elsewhere and has nothing. */
+const ranges = (): ReturnType<typeof arraysOf> =>
+  arraysOf([lastDay, { stream: 'ns/hub/1', after: 10_000_000, through: 10_000_500 }]);
+const noOrphans = { orphans: [], linked_ids: [], roots: [] };
 
 test('the eight days are eight parts, so that reading less can be seen', async () => {
   const parts = await db.query<{ table: string; parts: string }>(
@@ -91,17 +95,29 @@ test('the eight days are eight parts, so that reading less can be seen', async (
 });
 
 test('sealing reads the days since its calls began and one before, however many are kept', async () => {
-  const reads = await partsOfDays(sealed, { stream, ...lastDay, ...noOrphans });
+  const [found] = await db.read(touched, ranges());
+  const since = wire(Date.parse(present(found?.since, 'the range has records')));
+  const reads = await partsOfDays(sealed, { ...ranges(), ...noOrphans, since });
   expect(reads.length).toBeGreaterThan(0);
   for (const parts of reads) expect(parts).toBeLessThanOrEqual(2);
-  for (const parts of await partsRead(sealed, { stream, ...lastDay, ...noOrphans }, 'events'))
+  for (const parts of await partsRead(sealed, { ...ranges(), ...noOrphans, since }, 'events'))
     expect(parts).toBeLessThanOrEqual(2);
+});
+
+test('what is asked of ranges before they are sealed reads the parts that hold them, whatever the streams are', async () => {
+  const reads = [
+    ...(await partsRead(touched, ranges(), 'events')),
+    ...(await partsRead(statedLinks, ranges(), 'events')),
+    ...(await partsRead(linked, { ...ranges(), orphans: [] }, 'events')),
+  ];
+  expect(reads.length).toBeGreaterThanOrEqual(2);
+  for (const parts of reads) expect(parts).toBe(1);
 });
 
 test('showing orphans reads the days since the oldest of them began and one before', async () => {
   const began = midnight + (days - 1) * dayMs + dayMs / 2;
-  const orphansOfLastDay = { orphans: [`gw/${days - 1}-0`], orphans_since: wire(began), linked_ids: [], roots: [] };
-  const reads = await partsOfDays(sealed, { stream: '', after: 0, through: 0, ...orphansOfLastDay });
+  const orphansOfLastDay = { ...arraysOf([]), orphans: [`gw/${days - 1}-0`], since: wire(began) };
+  const reads = await partsOfDays(sealed, { ...noOrphans, ...orphansOfLastDay });
   expect(reads.length).toBeGreaterThan(0);
   for (const parts of reads) expect(parts).toBeLessThanOrEqual(2);
 });

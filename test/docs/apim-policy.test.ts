@@ -43,7 +43,7 @@ const usage = {
   prompt_tokens_details: { cached_tokens: 11 },
   completion_tokens_details: { reasoning_tokens: 20 },
 };
-const answer = { id: 'chatcmpl-1', model: 'gpt-4o-2024-11-20', service_tier: 'default', usage, choices: [{}] };
+const answer = { id: 'chatcmpl-1', model: 'gpt-4o-2024-11-20', service_tier: 'standard', usage, choices: [{}] };
 const chat: Call = {
   path: '/openai/deployments/gpt-4o/chat/completions',
   requestType: 'application/json; charset=utf-8',
@@ -121,7 +121,7 @@ describe('a call', () => {
       request_model: 'gpt-4o',
       response_model: 'gpt-4o-2024-11-20',
       response_id: 'chatcmpl-1',
-      service_tier: 'default',
+      service_tier: 'standard',
       http_response_status_code: 200,
       request_stream: false,
       duration_ms: 4312,

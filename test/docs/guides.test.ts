@@ -3,7 +3,9 @@ import { describe, expect, test } from 'vitest';
 import type { z } from 'zod';
 import { roles } from '../../api/auth.ts';
 import { variables as apiVariables } from '../../api/main.ts';
+import { backfillVariables } from '../../ingest/backfill.ts';
 import { variables as ingestVariables } from '../../ingest/main.ts';
+import { pollVariables } from '../../ingest/poll.ts';
 import { apimPolicySchema } from '../../ingest/sources/apim_policy.ts';
 import { variables as migrationsVariables } from '../../migrations/main.ts';
 import { provisionedDatasource } from '../../dashboards/source.ts';
@@ -46,6 +48,8 @@ describe('operate.md', () => {
     ['`npm run migrate`', migrationsVariables],
     ['`npm run ingest`', ingestVariables],
     ['`npm run api`', apiVariables],
+    ['`npm run backfill`', backfillVariables],
+    ['`npm run poll`', pollVariables],
   ] as const)('has every variable of %s, as the program describes it', (heading, variables) => {
     // On a difference, the expected table is the one to put there.
     expect(tableBelow(heading)).toBe(tableOf(variables).replaceAll(/ +/g, ' '));

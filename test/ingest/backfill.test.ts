@@ -33,7 +33,7 @@ beforeEach(async () => {
   logs.rows.clear();
   logs.asked.length = 0;
   logs.failures.length = 0;
-  journal = new Journal('backfill', { db, log: silent, metrics: ingestMetrics(), owner: 'test', declared: [] });
+  journal = new Journal('backfill', { db, log: silent, metrics: ingestMetrics(), owner: 'test', rows: {} });
   return async () => journal.close();
 });
 
@@ -147,7 +147,7 @@ test('a busy or failing service is asked again; a refusal ends the run at once',
 
 test('what the hub delivered is never overwritten; what it did not is filled in', async () => {
   fill(2, 1);
-  const hub = new Journal('intake', { db, log: silent, metrics: ingestMetrics(), owner: 'test', declared: [] });
+  const hub = new Journal('intake', { db, log: silent, metrics: ingestMetrics(), owner: 'test', rows: {} });
   const record = {
     category: 'GatewayLogs',
     correlationId: id(0),

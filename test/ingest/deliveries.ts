@@ -11,7 +11,7 @@ export type Waiting = CallRecord & { readonly call_id: string; readonly stream: 
 /** What has been inserted into `events`, kept beside the database to be merged by hand. */
 export class Delivered {
   readonly #db: Database;
-  readonly #byCall = new Map<string, Placed[]>();
+  readonly #records: Placed[] = [];
   readonly #next = new Map<string, number>();
 
   constructor(db: Database) {
@@ -29,7 +29,7 @@ export class Delivered {
     // One part per day and batch, as ingest inserts.
     for (const day of Map.groupBy(placed, ({ enqueued_at }) => Math.floor(enqueued_at / 86_400_000)).values())
       await this.#db.insert(timedEvents, day.map(line).join('\n'));
-    for (const record of placed) this.#of(record.call_id).push(record);
+    this.#records.push(...placed);
     return [...before].map(([stream, after]) => ({ stream, after, through: this.last(stream) }));
   }
 
@@ -39,23 +39,31 @@ export class Delivered {
   }
 
   records(): Placed[] {
-    return [...this.#byCall.values()].flat();
+    return [...this.#records];
   }
 
   /** Every call as it must be shown, given which waiting calls a sweep has shown. */
   expected(isShown: (records: readonly Placed[]) => boolean = () => false): Map<string, Merged> {
-    const merged = [...this.#byCall].flatMap(([call_id, records]) => {
+    const merged = [...callsOf(this.#records)].flatMap((records) => {
       const row = merge(records, isShown(records));
-      return row === null ? [] : [[call_id, row] as const];
+      return row === null ? [] : [[String(row['call_id']), row] as const];
     });
     return new Map(merged);
   }
+}
 
-  #of(call_id: string): Placed[] {
-    const records = this.#byCall.get(call_id) ?? [];
-    this.#byCall.set(call_id, records);
-    return records;
+/** Records by call: under one id, or under ids that any record states to be of one call. */
+function callsOf(records: readonly Placed[]): Iterable<Placed[]> {
+  const groups = new Map<string, { records: Placed[]; ids: Set<string> }>();
+  for (const record of records) {
+    const joined = { records: [record], ids: new Set([record.call_id, ...record.fields.linked_ids]) };
+    for (const other of new Set([...joined.ids].flatMap((id) => groups.get(id) ?? []))) {
+      joined.records.push(...other.records);
+      for (const id of other.ids) joined.ids.add(id);
+    }
+    for (const id of joined.ids) groups.set(id, joined);
   }
+  return new Set([...groups.values()].map((group) => group.records));
 }
 
 export type Range = { readonly stream: string; readonly after: number; readonly through: number };
@@ -84,7 +92,8 @@ export function expectEqual(found: Map<string, Merged>, expected: Map<string, Me
     const row = found.get(call_id);
     const wanted = expected.get(call_id);
     if (row !== undefined && wanted !== undefined && sameRow(row, wanted)) continue;
-    const records = delivered.records().filter((record) => record.call_id === call_id);
+    const involved = new Set([row, wanted].flatMap((of) => (of?.['call_ids'] as string[] | undefined) ?? []));
+    const records = delivered.records().filter((record) => involved.has(record.call_id));
     expect({ call_id, row }, JSON.stringify(records)).toEqual({ call_id, row: wanted });
   }
   expect(found.size).toBe(expected.size);
@@ -113,4 +122,28 @@ export function shuffled<T>(items: readonly T[], random: () => number): T[] {
     list[j] = moved;
   }
   return list;
+}
+
+/** A record under the id by which one of several systems knows its call. */
+export type Logged = CallRecord & { readonly call_id: string };
+
+/**
+ * The records of one call as up to four systems in a row log it, each under an id of its own. Some records state that a
+ * neighbour's id means the same call: of the one side, of the other, of both, and sometimes of neither.
+ */
+export function chained(call: readonly CallRecord[], random: () => number): Logged[] {
+  const systems = 1 + Math.floor(random() * Math.min(4, call.length));
+  return call.map((record, index) => {
+    const system = index % systems;
+    const neighbours = [system - 1, system + 1].filter((other) => other >= 0 && other < systems && random() < 0.6);
+    // What was dropped says nothing, as `rows.ts` stores it.
+    const linked_ids = record.kind === 'dropped' ? [] : neighbours.map((other) => `s${other}/`);
+    return { ...record, call_id: `s${system}/`, fields: { ...record.fields, linked_ids } };
+  });
+}
+
+/** The record as one of call number `n`: every id that it has gets the number as its end. */
+export function numbered<T extends Logged>(record: T, n: string): T {
+  const linked_ids = record.fields.linked_ids.map((id) => `${id}${n}`);
+  return { ...record, call_id: `${record.call_id}${n}`, fields: { ...record.fields, linked_ids } };
 }

@@ -8,6 +8,7 @@ export type Expected = {
   readonly reason?: string;
   readonly detail?: string;
   readonly call_id?: string;
+  readonly chunk?: number;
   readonly fields?: Readonly<Record<string, unknown>>;
   readonly unknown_fields?: readonly string[];
 };

@@ -1,7 +1,5 @@
-import { createServer, type Server } from 'node:https';
-import type { AddressInfo } from 'node:net';
-import { generate } from 'selfsigned';
 import { openLogAnalytics, type LogAnalytics } from '../../ingest/log_analytics.ts';
+import { credential, startHttps } from './https.ts';
 
 /** One row of a table, by column. */
 export type LogRow = Readonly<Record<string, string | number | boolean | null>>;
@@ -23,38 +21,23 @@ export type LogsServer = {
 };
 
 export async function startLogs(workspace: string): Promise<LogsServer> {
-  const attributes = [{ name: 'commonName', value: 'localhost' }];
-  const altNames = [{ type: 7 as const, ip: '127.0.0.1' }];
-  const extensions = [{ name: 'subjectAltName' as const, altNames }];
-  const pems = await generate(attributes, { extensions });
   const state = {
     asked: [] as LogsServer['asked'],
     rows: new Map<string, LogRow[]>(),
     rowsMax: 500_000,
     failures: [] as number[],
   };
-  const server = createServer({ key: pems.private, cert: pems.cert }, (request, response) => {
-    let body = '';
-    request.on('data', (part: Buffer) => (body += part.toString()));
-    request.on('end', () => {
-      const failure = state.failures.shift();
-      const answer =
-        failure === undefined ? queried(state, body) : { error: { code: 'Failed', message: 'as the test wants' } };
-      response.writeHead(failure ?? 200, {
-        'content-type': 'application/json',
-        ...(failure === 429 ? { 'retry-after': '0' } : {}),
-      });
-      response.end(JSON.stringify(answer));
-    });
+  const service = await startHttps((_, body) => {
+    const failure = state.failures.shift();
+    if (failure === undefined) return { status: 200, body: queried(state, body) };
+    const headers: Record<string, string> = failure === 429 ? { 'retry-after': '0' } : {};
+    return { status: failure, headers, body: { error: { code: 'Failed', message: 'as the test wants' } } };
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  const credential = { getToken: async () => ({ token: 'local', expiresOnTimestamp: Date.now() + 3_600_000 }) };
   const client = openLogAnalytics(workspace, credential, {
-    endpoint: `https://127.0.0.1:${port}/v1`,
-    tlsOptions: { ca: pems.cert },
+    endpoint: `${service.url}/v1`,
+    tlsOptions: { ca: service.certificate },
   });
-  return Object.assign(state, { client, close: async () => stop(server) });
+  return Object.assign(state, { client, close: service.close });
 }
 
 function queried(state: Pick<LogsServer, 'asked' | 'rows' | 'rowsMax'>, body: string): unknown {
@@ -72,11 +55,4 @@ function queried(state: Pick<LogsServer, 'asked' | 'rows' | 'rowsMax'>, body: st
   const tables = [{ name: 'PrimaryResult', columns, rows }];
   if (all.length <= state.rowsMax) return { tables };
   return { tables, error: { code: 'PartialError', message: 'There were some errors when processing your query.' } };
-}
-
-async function stop(server: Server): Promise<void> {
-  server.closeAllConnections();
-  await new Promise<void>((resolve) => {
-    server.close(() => resolve());
-  });
 }

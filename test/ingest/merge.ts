@@ -28,26 +28,48 @@ const numbers = [
 ];
 const longNumbers = ['request_bytes', 'response_bytes'] as const;
 
-/** A gateway's own log names the call before a policy event; a usage or backend record names nobody. */
-function rank(record: Placed): number {
-  return record.kind === 'gateway' ? 1 : record.kind === 'call' ? 2 : 3;
+function isBackfilled(record: Placed): boolean {
+  return record.stream.startsWith('backfill/');
 }
 
-/** Exact from the gateway's log, exact from a policy or backend, partial, estimated, none. */
+/** Only a gateway's own log and a policy event say whose call it is. */
+function names(record: Placed): boolean {
+  return record.kind === 'gateway' || record.kind === 'call';
+}
+
+/** Compared element by element. */
+type Order = readonly (number | string)[];
+
+/** What was backfilled is believed last; a gateway's own log before a policy event; who knows of other logs first. */
+function rank(record: Placed): readonly number[] {
+  const kind = record.kind === 'gateway' ? 1 : record.kind === 'call' ? 2 : 3;
+  return [Number(isBackfilled(record)), kind, Number(record.fields.linked_ids.length === 0)];
+}
+
+/** In which order records of a call are believed; of equal ones the first that says when the call began. */
+function place(record: Placed): Order {
+  return [...rank(record), Number(record.started_at === null), keyTime(record)];
+}
+
+/** Exact from the gateway's log, exact from a policy or backend, exact from a backfill, partial, estimated, none. */
 function evidence(record: Placed): number {
   const { usage_quality } = record.fields;
-  if (usage_quality === 'exact') return record.kind === 'usage' ? 1 : 2;
-  if (usage_quality === 'partial') return 3;
-  return usage_quality === 'estimated' ? 4 : 5;
+  const late = Number(isBackfilled(record));
+  if (usage_quality === 'exact') return late ? 3 : record.kind === 'usage' ? 1 : 2;
+  if (usage_quality === 'partial') return 4 + late;
+  return usage_quality === 'estimated' ? 6 + late : none;
 }
+
+const none = 8;
+const qualities = ['', 'exact', 'exact', 'exact', 'partial', 'partial', 'estimated', 'estimated', 'missing'];
 
 /** The value of the record that comes first; of several the smallest, so that the order of arrival does not decide. */
 function first<T extends string | number>(
   records: readonly Placed[],
-  order: (record: Placed) => readonly number[],
+  order: (record: Placed) => Order,
   value: (record: Placed) => T | null,
 ): T | null {
-  let best: { order: readonly number[]; value: T } | null = null;
+  let best: { order: Order; value: T } | null = null;
   for (const record of records) {
     const here = { order: order(record), value: value(record) };
     if (here.value === null || here.value === '') continue;
@@ -56,7 +78,7 @@ function first<T extends string | number>(
   return best?.value ?? null;
 }
 
-function before(a: readonly number[], b: readonly number[], otherwise: boolean): boolean {
+function before(a: Order, b: Order, otherwise: boolean): boolean {
   for (const [index, here] of a.entries()) {
     const there = b[index] ?? 0;
     if (here !== there) return here < there;
@@ -68,10 +90,10 @@ type Usage = { readonly quality: string; readonly counts: Record<string, bigint 
 
 /** The best evidence as a whole: within one response id the largest of repeated counts, over response ids their sum. */
 function usageOf(records: readonly Placed[]): Usage {
-  const best = Math.min(5, ...records.map(evidence));
+  const best = Math.min(none, ...records.map(evidence));
   const counts: Record<string, bigint | null> = {};
   const responses = Map.groupBy(
-    records.filter((record) => best < 5 && evidence(record) === best),
+    records.filter((record) => best < none && evidence(record) === best),
     (record) => record.fields.response_id,
   );
   for (const kind of [...kindsOfTokens, 'usage_total_tokens'] as const) {
@@ -81,39 +103,32 @@ function usageOf(records: readonly Placed[]): Usage {
       if (known.length > 0) counts[kind] = (counts[kind] ?? 0n) + BigInt(Math.max(...known));
     }
   }
-  return { quality: ['', 'exact', 'exact', 'partial', 'estimated', 'missing'][best] ?? '', counts };
+  return { quality: qualities[best] ?? '', counts };
 }
 
 function keyTime(record: Placed): number {
   return record.started_at ?? record.enqueued_at;
 }
 
-/** When the call began: as the record says that names it; when the hub got it, where none says. */
-function startOf(records: readonly Placed[]): number {
-  const naming = Math.min(...records.map(rank));
-  const naming_records = records.filter((record) => rank(record) === naming);
-  const dated = naming_records.filter((record) => record.started_at !== null);
-  return Math.min(...(dated.length > 0 ? dated : naming_records).map(keyTime));
-}
-
 /** Whether the caller knew that the answer is a stream: the log of usage knows best, and one yes counts. */
-function streamed(records: readonly Placed[]): boolean | null {
+function streamed(all: readonly Placed[]): boolean | null {
+  const records = unlessBackfilled(all, ({ fields }) => fields.request_stream !== null);
   const of = (wanted: (record: Placed) => boolean): (boolean | null)[] =>
     records.filter(wanted).flatMap(({ fields }) => (fields.request_stream === null ? [] : fields.request_stream));
-  const fromUsage = of((record) => rank(record) === 3);
-  const known = fromUsage.length > 0 ? fromUsage : of((record) => rank(record) < 3);
+  const fromUsage = of((record) => !names(record));
+  const known = fromUsage.length > 0 ? fromUsage : of(names);
   return known.length === 0 ? null : known.includes(true);
 }
 
-/** The record that names the call: of the best rank the first that says when it began. */
-function nameOf(records: readonly Placed[]): Placed {
-  return [...records].sort(
-    (a, b) =>
-      rank(a) - rank(b) ||
-      Number(a.started_at === null) - Number(b.started_at === null) ||
-      keyTime(a) - keyTime(b) ||
-      (a.call_id < b.call_id ? -1 : 1),
-  )[0] as Placed;
+/** The record that names the call and says when it began: the first that may, or else the first of all. */
+function naming(record: Placed): Order {
+  return [Number(!names(record)), ...place(record)];
+}
+
+/** What the hub delivered says this, or only what was backfilled. */
+function unlessBackfilled(records: readonly Placed[], says: (record: Placed) => boolean): readonly Placed[] {
+  const delivered = records.filter((record) => !isBackfilled(record) && says(record));
+  return delivered.length > 0 ? delivered : records;
 }
 
 const outcomes = ['', 'passed', 'annotated', 'blocked'];
@@ -126,7 +141,7 @@ function gravity({ fields }: Placed): readonly number[] {
 /** The worst that any filter said, as a whole. */
 function moderationOf(records: readonly Placed[]): Record<string, string> {
   let worst: Placed | null = null;
-  for (const record of records) {
+  for (const record of unlessBackfilled(records, ({ fields }) => fields.moderation_outcome !== '')) {
     if (record.fields.moderation_outcome === '') continue;
     const later = worst === null || record.fields.moderation_category > worst.fields.moderation_category;
     if (worst === null || before(gravity(worst), gravity(record), later)) worst = record;
@@ -138,51 +153,46 @@ function moderationOf(records: readonly Placed[]): Record<string, string> {
 type Counted = 'attempts' | 'throttled_ms' | 'quota_remaining_tokens' | 'sample_fraction';
 
 function largest(records: readonly Placed[], name: Counted): number | null {
-  const known = records.flatMap(({ fields }) => fields[name] ?? []);
+  const said = unlessBackfilled(records, ({ fields }) => fields[name] !== null);
+  const known = said.flatMap(({ fields }) => fields[name] ?? []);
   return known.length === 0 ? null : Math.max(...known);
 }
 
 function least(records: readonly Placed[], name: Counted): number | null {
-  const known = records.flatMap(({ fields }) => fields[name] ?? []);
+  const said = unlessBackfilled(records, ({ fields }) => fields[name] !== null);
+  const known = said.flatMap(({ fields }) => fields[name] ?? []);
   return known.length === 0 ? null : Math.min(...known);
 }
 
 /** One record that was cut is enough. */
-function said(records: readonly Placed[]): boolean | null {
-  const known = records.flatMap(({ fields }) => fields.truncated ?? []);
+function cutOff(records: readonly Placed[]): boolean | null {
+  const known = unlessBackfilled(records, ({ fields }) => fields.truncated !== null).flatMap(
+    ({ fields }) => fields.truncated ?? [],
+  );
   return known.length === 0 ? null : known.includes(true);
 }
 
 /** The call, or null while only usage has come and nobody asked to show it. `all` may hold dropped records too. */
 export function merge(all: readonly Placed[], showOrphan: boolean): Merged | null {
   const records = all.filter((record) => record.kind !== 'dropped');
-  const anchored = records.some((record) => rank(record) < 3);
+  const anchored = records.some(names);
   if (records.length === 0 || (!anchored && !showOrphan)) return null;
   const { quality, counts } = usageOf(records);
-  const text = (name: keyof Fields, of = records): string =>
-    first(
-      of,
-      (r) => [rank(r)],
-      (r) => r.fields[name as 'gateway'],
-    ) ?? '';
+  const text = (name: keyof Fields, of = records): string => first(of, place, (r) => r.fields[name as 'gateway']) ?? '';
   const byEvidence = (name: 'response_model' | 'response_id' | 'model_version'): string =>
     first(
       records,
-      (r) => [evidence(r), rank(r)],
+      (r) => [Number(isBackfilled(r)), evidence(r), ...place(r)],
       (r) => r.fields[name],
     ) ?? '';
   const number = (name: (typeof numbers | typeof longNumbers)[number]): number | null =>
-    first(
-      records,
-      (r) => [rank(r)],
-      (r) => r.fields[name],
-    );
+    first(records, place, (r) => r.fields[name]);
   const parts = kindsOfTokens.reduce((sum, kind) => sum + (counts[kind] ?? 0n), 0n);
   const total = counts['usage_total_tokens'] ?? null;
   const hashes = new Set(records.map((record) => record.record_hash));
   const has = quality !== 'missing';
   return {
-    call_id: nameOf(records).call_id,
+    call_id: first(records, naming, (r) => r.call_id),
     call_ids: [...new Set(records.map((record) => record.call_id))].sort(),
     version: records.length,
     completeness: anchored ? (has ? 'complete' : 'no_usage') : 'orphan',
@@ -190,16 +200,9 @@ export function merge(all: readonly Placed[], showOrphan: boolean): Merged | nul
     duplicates: records.length - hashes.size,
     sources: [...new Set(records.map((record) => record.source))].sort(),
     last_enqueued_at: wire(Math.max(...records.map((record) => record.enqueued_at))),
-    source: first(
-      records,
-      (r) => [rank(r)],
-      (r) => r.source,
-    ),
-    started_at: wire(startOf(records)),
-    consumer_id: text(
-      'consumer_id',
-      records.filter((record) => rank(record) < 3),
-    ),
+    source: first(records, naming, (r) => r.source),
+    started_at: wire(first(records, naming, keyTime) ?? 0),
+    consumer_id: text('consumer_id', records.filter(names)),
     ...Object.fromEntries(texts.map((name) => [name, text(name)])),
     response_model: byEvidence('response_model'),
     response_id: byEvidence('response_id'),
@@ -208,7 +211,7 @@ export function merge(all: readonly Placed[], showOrphan: boolean): Merged | nul
     attempts: largest(records, 'attempts'),
     throttled_ms: largest(records, 'throttled_ms'),
     quota_remaining_tokens: least(records, 'quota_remaining_tokens')?.toString() ?? null,
-    truncated: said(records),
+    truncated: cutOff(records),
     sample_fraction: least(records, 'sample_fraction'),
     ...Object.fromEntries(numbers.map((name) => [name, number(name)])),
     ...Object.fromEntries(longNumbers.map((name) => [name, number(name)?.toString() ?? null])),

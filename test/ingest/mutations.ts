@@ -114,25 +114,61 @@ function places(json: unknown): [parent: Record<string, unknown>, key: string][]
   });
 }
 
+type Change = readonly [at: number, mutate: Mutation];
+
+const changes: fc.Arbitrary<Change[]> = fc.array(fc.tuple(fc.nat(), mutation), { minLength: 1, maxLength: 4 });
+
+function changed(body: unknown, mutations: readonly Change[]): unknown {
+  const copy = structuredClone({ body });
+  for (const [at, mutate] of mutations) {
+    const all = places(copy).slice(1);
+    const place = all[at % Math.max(1, all.length)];
+    if (place !== undefined) mutate(...place);
+  }
+  return copy.body;
+}
+
+/** One of these messages after a few changes at random places. */
+function mutatedOf(bodies: readonly unknown[]): fc.Arbitrary<unknown> {
+  return fc.tuple(fc.constantFrom(...bodies), changes).map(([body, mutations]) => changed(body, mutations));
+}
+
 const bodies = fixtures().flatMap((fixture) => fixture.messages.filter((body) => typeof body === 'object'));
 
 /** A fixture's message after a few changes at random places. */
-export const mutated: fc.Arbitrary<unknown> = fc
-  .tuple(fc.constantFrom(...bodies), fc.array(fc.tuple(fc.nat(), mutation), { minLength: 1, maxLength: 4 }))
-  .map(([body, mutations]) => {
-    const copy = structuredClone({ body });
-    for (const [at, mutate] of mutations) {
-      const all = places(copy).slice(1);
-      const place = all[at % Math.max(1, all.length)];
-      if (place !== undefined) mutate(...place);
-    }
-    return copy.body;
-  });
+export const mutated: fc.Arbitrary<unknown> = mutatedOf(bodies);
+
+/** Where to cut, in thousandths; most often nowhere. */
+const sometimes = fc.oneof({ weight: 6, arbitrary: fc.constant(null) }, fc.nat({ max: 999 }));
 
 /** The text of a message, sometimes cut off as a policy does it at 200 KB. */
-export const mutatedText: fc.Arbitrary<string> = fc
-  .tuple(mutated, fc.option(fc.nat({ max: 999 }), { freq: 6 }))
-  .map(([body, cut]) => {
-    const text = JSON.stringify(body) ?? 'null';
+export const mutatedText: fc.Arbitrary<string> = cutOff(mutated);
+
+function cutOff(messages: fc.Arbitrary<unknown>): fc.Arbitrary<string> {
+  return fc.tuple(messages, sometimes).map(([body, cut]) => {
+    const text = typeof body === 'string' ? body : (JSON.stringify(body) ?? 'null');
     return cut === null ? text : text.slice(0, Math.floor((text.length * cut) / 1000));
   });
+}
+
+/** A message that is a text, of lines of JSON or none: characters are dropped, doubled or replaced. */
+function mutatedLines(texts: readonly string[]): fc.Arbitrary<string> {
+  const edit = fc.tuple(fc.nat(), fc.constantFrom('', '"', '{', ']', '\\', '\n', '0', ',', '\u0000', 'data: '));
+  return fc.tuple(fc.constantFrom(...texts), fc.array(edit, { minLength: 1, maxLength: 4 })).map(([text, edits]) =>
+    edits.reduce((now, [at, put]) => {
+      const place = at % Math.max(1, now.length);
+      return now.slice(0, place) + put + now.slice(place + 1);
+    }, text),
+  );
+}
+
+/** The texts of messages of one source, mutated and sometimes cut off. */
+export function mutatedMessages(messages: readonly unknown[]): fc.Arbitrary<string> {
+  const objects = messages.filter((body) => typeof body === 'object');
+  const texts = messages.filter((body): body is string => typeof body === 'string' && body !== '');
+  const ways = [
+    ...(objects.length > 0 ? [{ weight: 9, arbitrary: cutOff(mutatedOf(objects)) }] : []),
+    ...(texts.length > 0 ? [{ weight: 1, arbitrary: cutOff(mutatedLines(texts)) }] : []),
+  ];
+  return fc.oneof(...ways);
+}

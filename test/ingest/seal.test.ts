@@ -5,10 +5,21 @@ import { calls } from '#clickhouse/tables.ts';
 import { table } from '#clickhouse/view.ts';
 import { sealed } from '#clickhouse/ledger.ts';
 import { usage, unfiltered } from '#clickhouse/views.ts';
-import { seal } from '../../ingest/seal.ts';
+import { arraysOf, seal } from '../../ingest/seal.ts';
 import { random as generator } from '../../local/traffic.ts';
-import { Delivered, expectEqual, permutations, shown, shuffled, type Range, type Waiting } from './deliveries.ts';
-import { base, callRecords, wire } from './records.ts';
+import {
+  chained,
+  Delivered,
+  expectEqual,
+  numbered,
+  permutations,
+  shown,
+  shuffled,
+  type Logged,
+  type Range,
+  type Waiting,
+} from './deliveries.ts';
+import { base, callRecords, wire, type CallRecord } from './records.ts';
 import { openSchema, type Schema } from './schema.ts';
 
 const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000_000);
@@ -22,21 +33,24 @@ beforeAll(async () => {
 });
 afterAll(async () => schema.close());
 beforeEach(async () => {
-  for (const name of ['events', 'calls']) await db.command(`TRUNCATE TABLE ${name}`);
+  for (const name of ['events', 'calls', 'links']) await db.command(`TRUNCATE TABLE ${name}`);
 });
 
-const streams = ['ns/hub/0', 'ns/hub/1', 'ns/hub/2'];
+const streams = ['ns/hub/0', 'ns/hub/1', 'ns/hub/2', 'backfill/ws/0'];
 const insertedAt = base + 12 * 3_600_000;
 
+/** One id for all records of a call, as most calls have. */
+const oneId = (call: readonly CallRecord[]): Logged[] => call.map((record) => ({ ...record, call_id: 'gw/' }));
+
 /** Cases of a few records each, and of each case every order of arrival as a call of its own: `steps[n]` arrive nth. */
-function everyOrder(cases: number, records: number): Waiting[][] {
+function everyOrder(cases: number, records: number, logged: typeof chained = oneId): Waiting[][] {
   const random = generator(seed);
   const steps: Waiting[][] = Array.from({ length: records }, () => []);
   for (const [index, call] of fc.sample(callRecords(records, records), { numRuns: cases, seed }).entries()) {
-    for (const [order, permuted] of permutations(call).entries()) {
+    for (const [order, permuted] of permutations(logged(call, random)).entries()) {
       for (const [step, record] of permuted.entries()) {
         const stream = streams[Math.floor(random() * streams.length)] ?? '';
-        steps[step]?.push({ ...record, call_id: `gw/${index}-${order}`, stream });
+        steps[step]?.push({ ...numbered(record, `${index}-${order}`), stream });
       }
     }
   }
@@ -44,26 +58,31 @@ function everyOrder(cases: number, records: number): Waiting[][] {
 }
 
 /** Calls of many records, each record on some stream, in some order. */
-function interleaved(cases: number, records: number): Waiting[] {
+function interleaved(cases: number, records: number, logged: typeof chained = oneId): Waiting[] {
   const random = generator(seed + 1);
   const all = fc.sample(callRecords(2, records), { numRuns: cases, seed: seed + records }).flatMap((call, index) =>
-    call.map((record) => ({
-      ...record,
-      call_id: `gw/${index}`,
-      stream: streams[Math.floor(random() * streams.length)] ?? '',
-    })),
+    logged(call, random).map((record) =>
+      Object.assign(numbered(record, String(index)), {
+        stream: streams[Math.floor(random() * streams.length)] ?? '',
+      }),
+    ),
   );
   return shuffled(all, random);
 }
 
-async function sealAll(ranges: readonly Range[]): Promise<void> {
-  for (const { stream, after, through } of ranges) await seal(db, stream, after, through);
+/** Some ranges one by one, some together, as one worker or several would. */
+async function sealInParts(ranges: readonly Range[], random: () => number): Promise<void> {
+  for (let start = 0; start < ranges.length;) {
+    const end = start + 1 + Math.floor(random() * 4);
+    await seal(db, ranges.slice(start, end));
+    start = end;
+  }
 }
 
 test('a call is the same whatever order its records came in, and right after every single one', async () => {
   const delivered = new Delivered(db);
   for (const records of everyOrder(40, 4)) {
-    await sealAll(await delivered.insert(records, insertedAt));
+    await seal(db, await delivered.insert(records, insertedAt));
     expectEqual(await shown(db), delivered.expected(), delivered);
   }
   expect(delivered.expected().size).toBeGreaterThan(500);
@@ -74,7 +93,7 @@ test('calls of many records over several streams are right after every batch', a
   const all = interleaved(200, 9);
   const size = Math.ceil(all.length / 5);
   for (let start = 0; start < all.length; start += size) {
-    await sealAll(await delivered.insert(all.slice(start, start + size), insertedAt));
+    await seal(db, await delivered.insert(all.slice(start, start + size), insertedAt));
     expectEqual(await shown(db), delivered.expected(), delivered);
   }
 });
@@ -93,10 +112,10 @@ test('sealing again, in other ranges and in any order, changes nothing', async (
       { stream, after: middle - 5, through: middle + 5 },
     ];
   });
-  await sealAll(shuffled(ranges, generator(seed)));
+  await sealInParts(shuffled(ranges, generator(seed)), generator(seed));
   expectEqual(await shown(db), delivered.expected(), delivered);
   const first = await shown(db);
-  await sealAll(shuffled(ranges, generator(seed + 1)));
+  await sealInParts(shuffled(ranges, generator(seed + 1)), generator(seed + 1));
   expect(await shown(db)).toEqual(first);
   await db.command('OPTIMIZE TABLE calls FINAL');
   expect(await shown(db)).toEqual(first);
@@ -107,15 +126,13 @@ test('a slow worker whose sealing saw less does not undo what a faster one wrote
   const held: string[] = [];
   const random = generator(seed + 2);
   for (const records of everyOrder(20, 4)) {
-    for (const { stream, after, through } of await delivered.insert(records, insertedAt)) {
+    for (const range of await delivered.insert(records, insertedAt)) {
       const name = `held_${held.length}`;
       await db.command(`CREATE OR REPLACE TABLE ${name} AS calls ENGINE = MergeTree ORDER BY call_id`);
       const args = {
-        stream,
-        after,
-        through,
+        ...arraysOf([range]),
         orphans: [],
-        orphans_since: '2200-01-01 00:00:00.000',
+        since: wire(base - 100 * 86_400_000),
         linked_ids: [],
         roots: [],
       };
@@ -152,7 +169,7 @@ test('a record that the hub got a day before the other says that the call began 
     found(1).filter(({ started_at }) => started_at !== null),
     found(1).filter(({ started_at }) => started_at === null),
   ]) {
-    await sealAll(await delivered.insert(part, insertedAt));
+    await seal(db, await delivered.insert(part, insertedAt));
     expectEqual(await shown(db), delivered.expected(), delivered);
   }
 });
@@ -163,8 +180,33 @@ test('workers that insert and seal at the same time leave every call as if one h
   const work = streams.map(async (stream) => {
     const own = all.filter((record) => record.stream === stream);
     for (let start = 0; start < own.length; start += 80) {
-      await sealAll(await delivered.insert(own.slice(start, start + 80), insertedAt));
+      await seal(db, await delivered.insert(own.slice(start, start + 80), insertedAt));
     }
+  });
+  await Promise.all(work);
+  expectEqual(await shown(db), delivered.expected(), delivered);
+});
+
+test('a call that up to four systems log under linked ids is one call, in every order of arrival and after every record', async () => {
+  const delivered = new Delivered(db);
+  const random = generator(seed + 3);
+  for (const records of everyOrder(40, 4, chained)) {
+    await sealInParts(await delivered.insert(records, insertedAt), random);
+    expectEqual(await shown(db), delivered.expected(), delivered);
+  }
+  const several = [...delivered.expected().values()].filter((call) => (call['call_ids'] as string[]).length > 1);
+  expect(several.length).toBeGreaterThan(300);
+  await db.command('OPTIMIZE TABLE calls FINAL');
+  expectEqual(await shown(db), delivered.expected(), delivered);
+});
+
+test('workers that insert and seal linked records at the same time leave one call each, sealed alone before or not', async () => {
+  const delivered = new Delivered(db);
+  const all = interleaved(300, 9, chained);
+  const work = streams.map(async (stream) => {
+    const own = all.filter((record) => record.stream === stream);
+    for (let start = 0; start < own.length; start += 60)
+      await seal(db, await delivered.insert(own.slice(start, start + 60), insertedAt));
   });
   await Promise.all(work);
   expectEqual(await shown(db), delivered.expected(), delivered);
@@ -173,7 +215,7 @@ test('workers that insert and seal at the same time leave every call as if one h
 test('the totals of usage are the sums over the merged calls, to the last token', async () => {
   const delivered = new Delivered(db);
   const ranges = await delivered.insert(interleaved(200, 6), insertedAt);
-  await sealAll(ranges);
+  await seal(db, ranges);
   const [row] = await db.read(usage, {
     from: wire(base - 86_400_000),
     to: wire(base + 86_400_000),

@@ -72,7 +72,7 @@ test("a batch's way is traced without its content, and each named event is count
   }
   expect(own.some(({ name }) => name === 'ingest.seal')).toBe(true);
   const keys = new Set(own.flatMap(({ attributes }) => attributes.map(({ key }) => key)));
-  expect([...keys].sort()).toEqual(['messages', 'rows', 'stream']);
+  expect([...keys].sort()).toEqual(['messages', 'rows', 'stream', 'streams']);
   expect(texts.some((body) => body.includes('retail-web'))).toBe(false);
 
   const counted = new Map<string, number>();

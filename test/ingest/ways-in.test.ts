@@ -13,6 +13,7 @@ import { importFiles } from '../../ingest/import.ts';
 import { openIntake, type Intake } from '../../ingest/intake.ts';
 import { Journal, sealLeftBehind } from '../../ingest/journal.ts';
 import { ingestMetrics } from '../../ingest/metrics.ts';
+import { notifier } from '../../ingest/notice.ts';
 import { replay } from '../../ingest/replay.ts';
 import { openSchema, silent, type Schema } from './schema.ts';
 
@@ -51,7 +52,7 @@ const options = (): ConstructorParameters<typeof Journal>[1] => ({
   log: silent,
   metrics: ingestMetrics(),
   owner: 'test',
-  declared: [],
+  rows: {},
 });
 
 beforeEach(async () => {
@@ -60,6 +61,7 @@ beforeEach(async () => {
   const replaying = new Journal('replay', options());
   intake = await openIntake({
     ...options(),
+    notify: notifier(silent, ingestMetrics()),
     journal,
     replay: async (wanted) => replay({ ...options(), journal: replaying }, wanted),
     port: 0,
@@ -231,9 +233,9 @@ describe('POST /v1/rejected/replay', () => {
     expect((await totals()).calls).toBe(1);
     const nothing = await post('/v1/rejected/replay', admin, '');
     expect(await nothing.json()).toEqual({ data: { replayed: 0, still_rejected: 3, cut: 0 } });
-    const replaying = new Journal('replay', { ...options(), declared: [learnt] });
+    const replaying = new Journal('replay', { ...options(), rows: { declared: [learnt] } });
     const again = async (): Promise<unknown> =>
-      replay({ ...options(), declared: [learnt], journal: replaying }, { reasons: [], sources: [] });
+      replay({ ...options(), rows: { declared: [learnt] }, journal: replaying }, { reasons: [], sources: [] });
     expect(await again()).toEqual({ replayed: 2, still_rejected: 1, cut: 0 });
     expect(await again()).toEqual({ replayed: 0, still_rejected: 1, cut: 0 });
     // As if the process had ended before it noted what it replayed.

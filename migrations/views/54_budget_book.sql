@@ -1,0 +1,15 @@
+-- Budgets, as known at an instant: the rows that no later row of the same key and start replaced, without those that were
+-- withdrawn; or every row ever written, with `history`.
+CREATE OR REPLACE VIEW budget_book AS
+SELECT
+    budget_id, name, filters, cost, amount, billing_currency, time_zone, actual_percents, forecast_percents,
+    valid_from, valid_to, author, reason, known_from
+FROM budgets
+WHERE known_from <= {as_known_at:DateTime64(3, 'UTC')}
+  AND ({history:UInt8} = 1 OR (
+        (budget_id, valid_from, known_from) IN (
+            SELECT budget_id, valid_from, max(known_from)
+            FROM budgets
+            WHERE known_from <= {as_known_at:DateTime64(3, 'UTC')}
+            GROUP BY budget_id, valid_from)
+        AND (valid_to IS NULL OR valid_to > valid_from)));
