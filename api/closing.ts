@@ -1,30 +1,24 @@
 import { createHash, randomUUID } from 'node:crypto';
-import {
-  bookedTotals,
-  statementCharges,
-  statementLines,
-  statements,
-  storedLines,
-  unbookedCharges,
-} from '#clickhouse/statements.ts';
+import { statementCharges, statementLines, statements, storedLines } from '#clickhouse/statements.ts';
 import { assert } from '#common/assert.ts';
 import { completeness } from './answer.ts';
+import { type Billed, billedBy, callStatesOf, chargesOf, wholeSpan } from './billed.ts';
 import {
-  type Billed,
-  billedBy,
-  chargeArguments,
   closedMonthsOf,
-  countsOf,
+  type Header,
+  inhabited,
   knowledgeNow,
+  printedOf,
   type Statement,
   statementOf,
   storedStatement,
-  unbookedExact,
 } from './chargeback.ts';
 import { ProblemError, refuse } from './problem.ts';
 import type { Reader, StatementWriter } from './reader.ts';
-import { csvOf, type Line, lineOrder, printed } from './statement.ts';
+import { csvOf, type Line, sumOfCharges } from './statement.ts';
 import { argument } from './window.ts';
+
+type Database = Reader & StatementWriter;
 
 export type Closing = {
   readonly month: string;
@@ -32,6 +26,7 @@ export type Closing = {
   readonly currency: string;
   /** Prices and attributions as known then; null is now. */
   readonly asKnownAt: Date | null;
+  readonly issuer: string;
   readonly by: string;
   readonly reason: string;
 };
@@ -40,47 +35,66 @@ export type Closing = {
  * Closes a month: copies its charges, prints its lines, reads both back, and only then writes the row that makes it
  * closed. Throws a conflict when it is closed already or not finished; then nothing has changed.
  */
-export async function closeMonth(db: Reader & StatementWriter, closing: Closing): Promise<Statement> {
+export async function closeMonth(db: Database, closing: Closing): Promise<Statement> {
   const { month, currency } = closing;
   const closed = await closedMonthsOf(db);
   if (closed.some((header) => header.month === month)) throw alreadyClosed(month);
   const known = await knowledgeOf(db, closing.asKnownAt);
   const complete = await completeness(db);
-  const months = await billedBy(db, { month, currency, asKnownAt: known }, closed);
-  assertFinished(month, months, complete.through);
+  const asked = closing.asKnownAt === null ? null : known;
+  const all = await billedBy(db, { month, currency, asKnownAt: asked }, closed);
+  const [own] = all;
+  assert(own !== undefined, 'a statement bills its own month');
+  const { from, to } = wholeSpan(own);
+  assertFinished(month, to, complete.through);
+  const window = { month, calls_from: from.toISOString(), calls_to: to.toISOString() };
+  // Before the calls are read for the bill: one that comes in between differs from this and is looked at again.
+  const call_states = await callStatesOf(db, [...closed, window]);
+
+  const { counts, months } = await inhabited(db, all, known);
 
   const id = randomUUID();
-  for (const billed of months) {
-    for (const zone of billed.zones) {
-      await db.insertFrom(statementCharges, unbookedCharges, chargeArguments(billed, zone, known, id));
-    }
-  }
   const lines: Line[] = [];
-  for (const billed of months) lines.push(...(await storedAndTrue(db, billed, known, id)));
-  const sha256 = await storeLines(db, id, lines);
-  const counts = await countsOf(db, months[0]?.zones ?? [], known);
+  for (const billed of months) lines.push(...(await storeCharges(db, billed, known, id)));
   const header = {
     month,
     statement_id: id,
     as_known_at: known,
     currency,
+    issuer: closing.issuer,
     complete_through: argument(new Date(complete.through ?? '')),
     ...counts,
+    calls_from: argument(from),
+    calls_to: argument(to),
+    call_states,
     lines: lines.length,
-    sha256,
+    sha256: await storeLines(db, id, lines),
     closed_by: closing.by,
     reason: closing.reason,
   };
   const row = Object.keys(statements.columns).map((name) => header[name as keyof typeof header]);
-  // Of two that close at once the second insert is a repetition of the first, and leaves nothing.
-  await db.insert(statements, JSON.stringify(row), `close/${month}`);
-  const written = await statementOf(db, { month, currency, asKnownAt: known });
-  if (written.closed?.statement_id !== id) throw alreadyClosed(month);
-  return written;
+  const written = await writeOnce(db, month, JSON.stringify(row));
+  if (written.statement_id !== id) throw alreadyClosed(month);
+  return statementOf(db, { month, currency, asKnownAt: known });
+}
+
+const attemptsMax = 5;
+
+/**
+ * The month's row, of whoever wrote it first: of two that close at once the second insert is a repetition of the first
+ * and leaves nothing. A token whose insert was lost is burnt, and the next attempt has another.
+ */
+async function writeOnce(db: Database, month: string, row: string): Promise<Header> {
+  for (let attempt = 1; attempt <= attemptsMax; attempt += 1) {
+    await db.insert(statements, row, `close/${month}/${attempt}`);
+    const written = (await closedMonthsOf(db)).find((header) => header.month === month);
+    if (written !== undefined) return written;
+  }
+  throw new ProblemError('unavailable', 'the database does not keep the closing; nothing was closed, try again');
 }
 
 /** SHA-256 of the statement as CSV, in hex. */
-export function hashOfStatement(lines: readonly Line[]): string {
+function hashOfStatement(lines: readonly Line[]): string {
   return createHash('sha256').update(csvOf(lines)).digest('hex');
 }
 
@@ -103,36 +117,48 @@ async function knowledgeOf(db: Reader, wanted: Date | null): Promise<string> {
   return argument(wanted ?? now);
 }
 
-function assertFinished(month: string, months: readonly Billed[], through: string | null): void {
-  const ends = (months[0]?.zones ?? []).map((zone) => zone.to.getTime());
-  const end = new Date(Math.max(...ends)).toISOString();
-  if (through !== null && Date.parse(through) >= Date.parse(end)) return;
+function assertFinished(month: string, to: Date, through: string | null): void {
+  if (through !== null && Date.parse(through) >= to.getTime()) return;
   const far =
     through === null
       ? 'nothing has been received'
       : `the ledger is complete through ${new Date(through).toISOString()}`;
-  throw new ProblemError('conflict', `${month} is not finished: it ends at ${end}, and ${far}; close it after that`);
+  throw new ProblemError(
+    'conflict',
+    `${month} is not finished: it ends at ${to.toISOString()}, and ${far}; close it after that`,
+  );
 }
 
-/** The lines of what was stored, if it is what the ledger still says; a lost write or a call in between is neither. */
-async function storedAndTrue(db: Reader, billed: Billed, known: string, id: string): Promise<Line[]> {
-  const orderBy = lineOrder.map((column) => ({ column, descending: false }));
-  const all = await db.read(storedLines, { statement_id: id }, { orderBy });
-  const stored = all
-    .filter((line) => line.charge_month === billed.chargeMonth)
-    .map(({ charge_month: _month, ...line }) => line);
-  const { chargeMonth, chargeClass } = billed;
-  const booked = await db.read(bookedTotals, { charge_month: chargeMonth });
-  const print = (lines: typeof stored): Line[] => printed({ chargeMonth, chargeClass, lines, booked });
-  const lines = print(stored);
-  if (csvOf(lines) !== csvOf(print(await unbookedExact(db, billed, known)))) {
-    throw new ProblemError('unavailable', 'the month changed while it was being closed; nothing was closed, try again');
+const chargesMax = 5_000;
+
+/** Stores the charges of a month as they are read, reads back what they add up to, and prints that. */
+async function storeCharges(db: Database, billed: Billed, known: string, id: string): Promise<Line[]> {
+  const sum = sumOfCharges();
+  let waiting: string[] = [];
+  const store = async (): Promise<void> => {
+    if (waiting.length > 0) await db.insert(statementCharges, waiting.join('\n'));
+    waiting = [];
+  };
+  for await (const rows of chargesOf(db, billed, known, id)) {
+    sum.add(rows);
+    waiting.push(...rows.map((row) => JSON.stringify(chargeColumns.map((name) => row[name]))));
+    if (waiting.length >= chargesMax) await store();
   }
+  await store();
+  const stored = await db.read(storedLines, { statement_id: id });
+  const own = stored.filter((line) => line.charge_month === billed.chargeMonth);
+  const lines = await printedOf(db, billed, own);
+  assert(
+    csvOf(lines) === csvOf(await printedOf(db, billed, sum.lines())),
+    'the stored charges of a statement are not those that were read',
+  );
   return lines;
 }
 
+const chargeColumns = Object.keys(statementCharges.columns) as (keyof typeof statementCharges.columns)[];
+
 /** Stores printed lines, reads them back, and gives the hash of what was read. */
-async function storeLines(db: Reader & StatementWriter, id: string, lines: readonly Line[]): Promise<string> {
+async function storeLines(db: Database, id: string, lines: readonly Line[]): Promise<string> {
   const rows = lines.map((line, i) => {
     const row = { statement_id: id, line_number: i + 1, ...line };
     return JSON.stringify(Object.keys(statementLines.columns).map((name) => row[name as keyof typeof row]));

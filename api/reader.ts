@@ -6,8 +6,8 @@ import { classify, type Failure } from '#clickhouse/error.ts';
 /** What the routes need of a database. */
 export type Reader = Pick<Database, 'read' | 'stream'>;
 
-/** What closing a month needs: rows, or what a view finds, appended to a table. */
-export type StatementWriter = Pick<Database, 'insert' | 'insertFrom'>;
+/** What closing a month needs beside reading. */
+export type StatementWriter = Pick<Database, 'insert'>;
 
 /** A failure of the database, kept apart from a bug of ours, which must not ask a client to retry. */
 export class DatabaseFailure extends Error {
@@ -47,11 +47,6 @@ export function statementWriter(db: Database): StatementWriter {
     insert: async (table, lines, token) => {
       const span = begin(table.name, 'INSERT');
       await guard(span, db.insert(table, lines, token));
-      span.end();
-    },
-    insertFrom: async (table, view, args) => {
-      const span = begin(table.name, 'INSERT');
-      await guard(span, db.insertFrom(table, view, args));
       span.end();
     },
   };

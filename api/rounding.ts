@@ -26,6 +26,12 @@ export function exactly(text: string): bigint {
   return sign === '-' ? -value : value;
 }
 
+/** Units of 10^-42 as the database writes a decimal: no zeros at the end. */
+export function decimalText(value: bigint): string {
+  const text = written(value, decimals);
+  return text.replace(/\.?0+$/, '');
+}
+
 /** To whole minor units, half to even. */
 export function halfEven(exact: bigint, digits: number): bigint {
   const unit = 10n ** BigInt(decimals - digits);

@@ -7,6 +7,8 @@ export type Setting = {
   readonly db: Reader;
   readonly books: Writer;
   readonly statements: StatementWriter;
+  /** Who bills, as statements and FOCUS files name it. */
+  readonly issuer: string;
   readonly now: () => Date;
   readonly log: Logger;
   /** Of the worker that takes what is pushed; null where there is none. */

@@ -1,11 +1,15 @@
-import type { bookedTotals, statement, unbookedLines } from '#clickhouse/statements.ts';
+import type { bookedTotals, statement, statementCharges, storedLines } from '#clickhouse/statements.ts';
 import { statementFile } from '#clickhouse/statements.ts';
 import type { Row } from '#clickhouse/view.ts';
-import { distributed, exactly, halfEven, minorDigits, written } from './rounding.ts';
+import { csvRow, neutraliser } from './csv.ts';
+import { decimalText, distributed, exactly, halfEven, minorDigits, written } from './rounding.ts';
 
 /* What a statement's lines are made of, how they are rounded, and how they are written. */
 
-type ExactLine = Row<(typeof unbookedLines)['columns']>;
+/** A line whose amounts are not rounded yet. */
+export type ExactLine = Row<(typeof storedLines)['columns']>;
+/** What a line is made of: one day of one consumer, or one share of a commitment. */
+export type Charge = Row<(typeof statementCharges)['columns']>;
 type Booked = Row<(typeof bookedTotals)['columns']>;
 type StoredLine = Row<(typeof statement)['columns']>;
 
@@ -17,21 +21,79 @@ type Draft = { -readonly [K in keyof Line]: Line[K] };
 
 export const lineColumns = Object.keys(statementFile.columns) as (keyof Line)[];
 
-export const costs = ['list_cost', 'contracted_cost', 'effective_cost'] as const;
+const costs = ['list_cost', 'contracted_cost', 'effective_cost'] as const;
 
-/** The order of lines, which is the order in which equal remainders are given out. */
-export const lineOrder = [
+/** What tells lines apart, in the order of lines, which is the order in which equal remainders are given out. */
+const lineKeys = [
   'tenant_id',
   'cost_center',
   'provider_name',
   'model',
   'token_kind',
   'charge_kind',
+  'commitment_id',
+  'consumed_unit',
   'billing_currency',
 ] as const;
 
+type Keyed = { readonly charge_month: string } & Readonly<Record<(typeof lineKeys)[number], string>>;
+
+/** The same for a charge and for the line that it is part of. */
+export function lineKey(row: Keyed): string {
+  return JSON.stringify([row.charge_month, ...lineKeys.map((name) => row[name])]);
+}
+
+/** Charges as they come, added up to lines. */
+export type Sum = { readonly add: (charges: readonly Charge[]) => void; readonly lines: () => ExactLine[] };
+
+type Running = {
+  readonly first: Charge;
+  readonly amounts: Map<(typeof summedColumns)[number], bigint>;
+  readonly reasons: Set<string>;
+};
+
+const summedColumns = ['consumed_quantity', ...costs] as const;
+
+/** An amount of a line is null where no charge has it. */
+export function sumOfCharges(): Sum {
+  const running = new Map<string, Running>();
+  return {
+    add: (charges) => {
+      for (const charge of charges) {
+        const key = lineKey(charge);
+        const own = running.get(key) ?? { first: charge, amounts: new Map(), reasons: new Set() };
+        running.set(key, own);
+        if (charge.unpriced_reason !== '') own.reasons.add(charge.unpriced_reason);
+        for (const name of summedColumns) {
+          const text = charge[name];
+          if (text !== null) own.amounts.set(name, (own.amounts.get(name) ?? 0n) + exactly(text));
+        }
+      }
+    },
+    lines: () => [...running.values()].map(lineOf),
+  };
+}
+
+function lineOf({ first, amounts, reasons }: Running): ExactLine {
+  const amount = (name: (typeof summedColumns)[number]): string | null => {
+    const sum = amounts.get(name);
+    return sum === undefined ? null : decimalText(sum);
+  };
+  const sums = {
+    consumed_quantity: amount('consumed_quantity') ?? '0',
+    list_cost: amount('list_cost'),
+    contracted_cost: amount('contracted_cost'),
+    effective_cost: amount('effective_cost'),
+    unpriced_reasons: [...reasons].sort(),
+  };
+  const keys = ['charge_month', ...lineKeys] as const;
+  return {
+    ...(Object.fromEntries(keys.map((name) => [name, first[name]])) as Pick<Charge, (typeof keys)[number]>),
+    ...sums,
+  };
+}
+
 export type MonthPart = {
-  readonly chargeMonth: string;
   readonly chargeClass: '' | 'Correction';
   readonly lines: readonly ExactLine[];
   /** What was billed for that month before. */
@@ -39,20 +101,20 @@ export type MonthPart = {
 };
 
 /** The lines of one month that a statement bills: what is billed for a tenant and currency adds up to its rounded total. */
-export function printed({ chargeMonth, chargeClass, lines, booked }: MonthPart): Line[] {
+export function printed({ chargeClass, lines, booked }: MonthPart): Line[] {
   const sorted = lines.toSorted(byOrder);
-  const out = sorted.map((line): Draft => ({
-    ...line,
-    charge_month: chargeMonth,
-    charge_class: chargeClass,
-    consumed_unit: 'Tokens',
-  }));
+  const out = sorted.map((line): Draft => draftOf(line, chargeClass));
   const payers = Map.groupBy(sorted.keys(), (i) => payerOf(sorted[i] as ExactLine));
   for (const [payer, indices] of payers) {
     const before = booked.find((row) => payerOf(row) === payer);
     for (const cost of costs) round(out, indices, cost, before?.[cost] ?? null);
   }
   return out.filter((line) => chargeClass === '' || !isNothing(line));
+}
+
+function draftOf(line: ExactLine, charge_class: '' | 'Correction'): Draft {
+  const whole = { ...line, charge_class };
+  return Object.fromEntries(lineColumns.map((name) => [name, whole[name]])) as Draft;
 }
 
 /** Lines of the same payer are rounded together. */
@@ -75,14 +137,12 @@ function round(lines: Draft[], indices: readonly number[], cost: (typeof costs)[
 /** A correction that nobody can see: less than a minor unit, and no tokens. */
 function isNothing(line: Line): boolean {
   return (
-    line.consumed_quantity === '0' &&
-    line.committed_tokens === '0' &&
-    costs.every((cost) => line[cost] === null || exactly(line[cost]) === 0n)
+    exactly(line.consumed_quantity) === 0n && costs.every((cost) => line[cost] === null || exactly(line[cost]) === 0n)
   );
 }
 
 function byOrder(a: ExactLine, b: ExactLine): number {
-  for (const name of lineOrder) if (a[name] !== b[name]) return a[name] < b[name] ? -1 : 1;
+  for (const name of lineKeys) if (a[name] !== b[name]) return a[name] < b[name] ? -1 : 1;
   return 0;
 }
 
@@ -133,22 +193,11 @@ export function totals(lines: readonly Line[]): Total[] {
 }
 
 /** Numbers stay bare in CSV; everything else is text, even where it looks like a number. */
-const numbers: ReadonlySet<string> = new Set(['consumed_quantity', 'committed_tokens', ...costs]);
+const numbers: ReadonlySet<string> = new Set(['consumed_quantity', ...costs]);
 
 /** The statement as CSV: the text whose SHA-256 is kept. */
 export function csvOf(lines: readonly Line[]): string {
+  const head = csvRow(lineColumns.map((name) => [name, false]));
   const rows = lines.map((line) => csvRow(lineColumns.map((name) => [line[name], numbers.has(name)])));
-  return [csvRow(lineColumns.map((name) => [name, false])), ...rows].join('');
-}
-
-type Cell = readonly [value: string | readonly string[] | null, isNumber: boolean];
-
-/** One row of CSV: null is empty; a text that a spreadsheet would run (= + - @ tab CR) gets an apostrophe before it. */
-export function csvRow(cells: readonly Cell[]): string {
-  const written = cells.map(([value, isNumber]) => {
-    if (value === null) return '';
-    const text = typeof value === 'string' ? value : value.join(' ');
-    return isNumber ? text : `"${/^[=+\-@\t\r]/.test(text) ? "'" : ''}${text.replaceAll('"', '""')}"`;
-  });
-  return `${written.join(',')}\n`;
+  return new TextDecoder().decode(neutraliser().push(new TextEncoder().encode([head, ...rows].join(''))));
 }

@@ -1,23 +1,18 @@
 import { createRoute, type RouteConfig, z } from '@hono/zod-openapi';
 import { bookedLines, statementFile } from '#clickhouse/statements.ts';
+import { messageOf } from '#common/environment.ts';
 import { metaSchema, rowSchema } from '../answer.ts';
 import { allow } from '../auth.ts';
-import {
-  billedBy,
-  closedMonthsOf,
-  coverageOf,
-  following,
-  type Statement,
-  statementOf,
-  unbooked,
-} from '../chargeback.ts';
+import { billedBy, exactLines, nextOpen } from '../billed.ts';
+import { closedMonthsOf, printedOf, type Statement, statementOf } from '../chargeback.ts';
 import { closeMonth } from '../closing.ts';
-import { exported, formatOf } from '../export.ts';
+import { formatOf } from '../export.ts';
 import { ProblemError, refuse } from '../problem.ts';
 import { type App, type AskedContext, listResponse, refusals, register } from '../route.ts';
 import type { Setting } from '../setting.ts';
-import { csvOf, type Line, lineColumns, reprinted, totals } from '../statement.ts';
-import { argument, currency, format, instant, knownAt, month } from '../window.ts';
+import { reprinted, totals } from '../statement.ts';
+import { fileOf, metaOf, type StatementFormat, statementFormats } from '../statement_file.ts';
+import { argument, currency, everything, instant, knownAt, month } from '../window.ts';
 
 const roles = ['finance', 'admin'] as const;
 
@@ -45,9 +40,9 @@ const meta = z.object({
 });
 
 const description = [
-  'One line per tenant, cost center, provider, model and kind of token, for the calendar month of each tenant’s own time zone. Amounts are rounded half to even once, at the line, to the minor unit of their currency; the remainder is distributed so that the lines of a tenant add up to its rounded total.',
-  'Tokens without a price are lines of their own without amounts (charge_kind unpriced_tokens); effective_cost is without what a commitment pays for. What came to light of closed months is in the next open month, as lines with charge_class Correction and the month of its use in charge_month.',
-  'A closed month answers what was stored when it was closed, byte for byte.',
+  'One line per tenant, cost center, provider, model and kind of token, for the calendar month of each tenant’s own time zone, and one per share of a commitment, for the month of UTC. Amounts are rounded half to even once, at the line, to the minor unit of their currency; the remainder is distributed so that the lines of a tenant add up to its rounded total.',
+  'charge_kind: tokens; committed_tokens, which a commitment pays for, so that their effective_cost is 0; unpriced_tokens, without a price and so without amounts; commitment, a tenant’s share of one; idle_commitment, what nobody used of it, without a tenant. effective_cost is what is paid. What came to light of closed months is in the next open month, as lines with charge_class Correction and the month of its use in charge_month.',
+  'A closed month answers what was stored when it was closed, byte for byte. Its sha256 is that of the format csv.',
 ].join('\n\n');
 
 /** Statements: what a month is billed, closing it, and what came to light after. */
@@ -58,7 +53,12 @@ export function chargebackRoutes(app: App, setting: Setting): void {
     description,
     roles,
     query: {
-      format,
+      format: z
+        .enum(statementFormats, { error: `must be one of ${statementFormats.join(', ')}` })
+        .optional()
+        .describe(
+          'Instead of the header Accept; FOCUS is CSV with a row for each day, consumer, model and kind of token',
+        ),
       currency: currency.optional().describe('Amounts in this currency (default: as priced)'),
       as_known_at: knownAt,
     },
@@ -73,7 +73,7 @@ export function chargebackRoutes(app: App, setting: Setting): void {
     };
     const found = await statementOf(setting.db, wanted);
     refuseOfClosed(found, given);
-    return answer(c, setting, found, formatOf(c, given.format));
+    return answer(c, setting, found, given.format ?? formatOf(c, undefined));
   });
   correctionsRoute(app, setting);
   closeRoute(app, setting);
@@ -90,55 +90,47 @@ function refuseOfClosed(
   if (given.currency !== undefined && given.currency !== found.currency) throw refuse('currency', remedy);
 }
 
-async function answer(
-  c: AskedContext,
-  setting: Setting,
-  found: Statement,
-  wanted: 'json' | 'csv' | 'parquet',
-): Promise<Response> {
-  const name = `chargeback-${found.month}`;
-  if (wanted === 'parquet') {
-    const rows = found.lines.map((line) => lineColumns.map((column) => line[column]));
-    return exported(c, setting, {
-      name,
-      format: wanted,
-      view: statementFile,
-      args: { lines: JSON.stringify(rows) },
-      selection: { columns: lineColumns },
-      completeThrough: found.completeThrough,
-    });
-  }
-  c.header('Vary', 'Accept');
-  if (found.closed !== null) c.header('X-Statement-Sha256', found.closed.sha256);
-  if (wanted === 'json') return c.json({ data: found.lines, meta: metaOf(found) });
-  if (found.completeThrough !== null) c.header('X-Complete-Through', found.completeThrough);
-  return c.body(csvOf(found.lines), 200, {
-    'Content-Type': 'text/csv; charset=utf-8; header=present',
-    'Content-Disposition': `attachment; filename="${name}.csv"`,
+async function answer(c: AskedContext, setting: Setting, found: Statement, format: StatementFormat): Promise<Response> {
+  const file = fileOf(setting.db, found, format, setting.issuer);
+  const body = await begun(file.body, c, setting);
+  return c.body(body, 200, {
+    'Content-Type': file.contentType,
+    Vary: 'Accept',
+    ...(format === 'json' ? {} : { 'Content-Disposition': `attachment; filename="${file.name}"` }),
+    ...(found.closed === null ? {} : { 'X-Statement-Sha256': found.closed.sha256 }),
+    ...(found.completeThrough === null ? {} : { 'X-Complete-Through': found.completeThrough }),
   });
 }
 
-function metaOf(found: Statement): z.infer<typeof meta> {
-  const { closed } = found;
-  return {
-    month: found.month,
-    status: closed === null ? 'open' : 'closed',
-    statement_id: closed?.statement_id ?? null,
-    sha256: closed?.sha256 ?? null,
-    closed_at: closed?.closed_at ?? null,
-    closed_by: closed?.closed_by ?? null,
-    reason: closed?.reason ?? null,
-    as_known_at: found.asKnownAt === null ? null : instantOf(found.asKnownAt),
-    currency: found.currency === '' ? null : found.currency,
-    complete_through: found.completeThrough,
-    coverage: coverageOf(found),
-    totals: totals(found.lines),
-  };
-}
-
-/** An instant in the database's form or in its answers' form, as ISO 8601. */
-function instantOf(text: string): string {
-  return text.includes('T') ? text : `${text.replace(' ', 'T')}Z`;
+/** Waits for the first chunk, so that what fails before it is a problem and not a broken body. */
+async function begun(
+  chunks: AsyncGenerator<Uint8Array>,
+  c: AskedContext,
+  setting: Setting,
+): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
+  let next: IteratorResult<Uint8Array> | null = await chunks.next();
+  const end = async (): Promise<void> => void (await chunks.return(undefined));
+  if (c.req.raw.method === 'HEAD') await end();
+  return new ReadableStream(
+    {
+      async pull(controller) {
+        try {
+          const chunk = next ?? (await chunks.next());
+          next = null;
+          if (chunk.done === true) controller.close();
+          else controller.enqueue(new Uint8Array(chunk.value));
+        } catch (error) {
+          setting.log.error(
+            { event: 'export_broken', request_id: c.get('requestId'), reason: messageOf(error) },
+            'an export broke off; its client has seen a broken body',
+          );
+          controller.error(error);
+        }
+      },
+      cancel: end,
+    },
+    { highWaterMark: 0 },
+  );
 }
 
 const correctionRow = rowSchema({ statement_month: 'Nullable(String)', ...statementFile.columns });
@@ -165,21 +157,24 @@ function correctionsRoute(app: App, setting: Setting): void {
     },
   } as const;
   register(app, route, async (c, _given, params) => {
-    const closed = await closedMonthsOf(setting.db);
-    if (!closed.some((header) => header.month === params.month)) {
+    const { db } = setting;
+    const closed = await closedMonthsOf(db);
+    const months = new Set(closed.map((header) => header.month));
+    if (!months.has(params.month)) {
       throw new ProblemError('conflict', `${params.month} is open: what comes is in its statement, not a correction`);
     }
-    let open = following(params.month);
-    while (closed.some((header) => header.month === open)) open = following(open);
-    const billed = await billedBy(setting.db, { month: open, currency: '', asKnownAt: null }, closed);
+    const open = nextOpen(params.month, months);
+    const billed = await billedBy(db, { month: open, currency: '', asKnownAt: null }, closed);
     const own = billed.filter((part) => part.chargeMonth === params.month);
-    const pending = (await Promise.all(own.map(async (part) => unbooked(setting.db, part, null)))).flat();
+    const pending = (
+      await Promise.all(own.map(async (part) => printedOf(db, part, await exactLines(db, part, everything))))
+    ).flat();
     const orderBy = (['statement_month', 'line_number'] as const).map((column) => ({ column, descending: false }));
-    const rows = await setting.db.read(bookedLines, { charge_month: params.month }, { orderBy });
+    const rows = await db.read(bookedLines, { charge_month: params.month }, { orderBy });
     const booked = rows
       .filter((row) => row.charge_class === 'Correction')
-      .map(({ statement_month, closed_at: _closed, ...row }) => ({ statement_month, ...reprinted(row) }));
-    const data = [...booked, ...pending.map((line: Line) => ({ statement_month: null, ...line }))];
+      .map(({ statement_month, ...row }) => Object.assign({ statement_month }, reprinted(row)));
+    const data = [...booked, ...pending.map((line) => Object.assign({ statement_month: null }, line))];
     return c.json({ data, meta: { month: params.month, next_open_month: open, totals: totals(data) } });
   });
 }
@@ -208,7 +203,9 @@ function closeRoute(app: App, setting: Setting): void {
       ...refusals,
     },
   };
-  app.openapi(createRoute(route), async (c) => {
+  // The document says what a body is; it is read here, because it may be left out.
+  app.openAPIRegistry.registerPath({ ...createRoute(route), path: route.path });
+  app.post('/v1/chargeback/:month/close', allow(roles), async (c) => {
     const asked = c as unknown as AskedContext;
     const params = month.safeParse(asked.req.param('month'));
     if (!params.success) throw refuse('month', params.error.issues[0]?.message ?? '');
@@ -224,6 +221,7 @@ function closeRoute(app: App, setting: Setting): void {
         month: params.data,
         currency: given.data.currency ?? '',
         asKnownAt: given.data.as_known_at ?? null,
+        issuer: setting.issuer,
         by: name,
         reason: given.data.reason,
       },

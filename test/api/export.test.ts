@@ -72,6 +72,7 @@ beforeAll(async () => {
     db: watched,
     books: writer(ledger.db),
     statements: statementWriter(ledger.db),
+    issuer: 'Platform',
     now: () => now,
     log: createLog('test', 'silent'),
     intakeUrl: null,

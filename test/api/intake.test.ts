@@ -34,6 +34,7 @@ function appWith(intakeUrl: string | null): App {
     db: reader(ledger.db),
     books: writer(ledger.db),
     statements: statementWriter(ledger.db),
+    issuer: 'Platform',
     now,
     log,
     intakeUrl,
