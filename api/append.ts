@@ -13,7 +13,8 @@ export function writer(db: Database): Writer {
   return { append: async (table, lines) => db.insert(table, lines) };
 }
 
-const entriesMax = 5_000;
+/** Entries of one submission. */
+export const entriesMax = 5_000;
 
 /** What is sent to a book; `entries` are read one by one, so that each fault can name its entry. */
 export const submission = z.strictObject({
@@ -27,6 +28,7 @@ export const submission = z.strictObject({
     .max(1_000)
     .optional()
     .describe('Writes prices in spite of a warning about their size; kept with the reason'),
+  dry_run: z.boolean().optional().describe('Checks everything and writes nothing'),
   entries: z
     .array(z.unknown())
     .min(1, 'has no entry')
@@ -58,6 +60,7 @@ export async function append(
     const strange = outOfScale(entries, state);
     if (strange.length > 0) return { kind: 'faulty', faults: strange };
   }
+  if (sent.dry_run === true) return { kind: 'appended', rows: 0 };
   const reason = sent.forced_because === undefined ? sent.reason : `${sent.reason} (forced: ${sent.forced_because})`;
   const lines = entries.map((entry) => line(book, { ...entry, author, reason }));
   await write.append(book.table, lines.join('\n'));

@@ -71,7 +71,7 @@ export const books: readonly Book[] = [
     table: prices,
     view: priceBook,
     entry: priceEntry,
-    key: ['price_list', ...priceKey],
+    key: priceKey,
   },
   {
     name: 'model-aliases',

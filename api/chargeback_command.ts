@@ -11,7 +11,7 @@ import { ConfigurationError, messageOf } from '#common/error.ts';
 import { statementOf } from './chargeback.ts';
 import { closeMonth } from './closing.ts';
 import { ProblemError } from './problem.ts';
-import { reader, statementWriter } from './reader.ts';
+import { type Reader, reader } from './reader.ts';
 import { fileOf, statementFormats } from './statement_file.ts';
 import { argument, currency, instant, month } from './window.ts';
 
@@ -63,7 +63,7 @@ export async function chargeback(
   const read = readEnvironment({ ...databaseVariables, ...issuer }, environment);
   const db = openDatabase(databaseConfig(read), 'chargeback');
   try {
-    await write(wanted, await fromDatabase(wanted, { ...reader(db), ...statementWriter(db) }, read.STATEMENT_ISSUER));
+    await write(wanted, await fromDatabase(wanted, reader(db), read.STATEMENT_ISSUER));
   } catch (error) {
     if (error instanceof ProblemError) throw new ConfigurationError(error.message);
     throw error;
@@ -125,7 +125,7 @@ async function answered(asked: Promise<Response>): Promise<Response> {
   throw new ConfigurationError(`the API refuses with ${response.status}: ${detail}`);
 }
 
-async function fromDatabase(wanted: Wanted, db: Parameters<typeof closeMonth>[0], issuer: string): Promise<Answer> {
+async function fromDatabase(wanted: Wanted, db: Reader, issuer: string): Promise<Answer> {
   const asKnownAt = wanted['as-known-at'] ?? null;
   const common = { month: wanted.month, currency: wanted.currency ?? '' };
   const found = wanted.close

@@ -14,11 +14,9 @@ import {
   storedStatement,
 } from './chargeback.ts';
 import { ProblemError, refuse } from './problem.ts';
-import type { Reader, StatementWriter } from './reader.ts';
+import type { Reader } from './reader.ts';
 import { csvOf, type Line, sumOfCharges } from './statement.ts';
 import { argument } from './window.ts';
-
-type Database = Reader & StatementWriter;
 
 export type Closing = {
   readonly month: string;
@@ -35,7 +33,7 @@ export type Closing = {
  * Closes a month: copies its charges, prints its lines, reads both back, and only then writes the row that makes it
  * closed. Throws a conflict when it is closed already or not finished; then nothing has changed.
  */
-export async function closeMonth(db: Database, closing: Closing): Promise<Statement> {
+export async function closeMonth(db: Reader, closing: Closing): Promise<Statement> {
   const { month, currency } = closing;
   const closed = await closedMonthsOf(db);
   if (closed.some((header) => header.month === month)) throw alreadyClosed(month);
@@ -84,7 +82,7 @@ const attemptsMax = 5;
  * The month's row, of whoever wrote it first: of two that close at once the second insert is a repetition of the first
  * and leaves nothing. A token whose insert was lost is burnt, and the next attempt has another.
  */
-async function writeOnce(db: Database, month: string, row: string): Promise<Header> {
+async function writeOnce(db: Reader, month: string, row: string): Promise<Header> {
   for (let attempt = 1; attempt <= attemptsMax; attempt += 1) {
     await db.insert(statements, row, `close/${month}/${attempt}`);
     const written = (await closedMonthsOf(db)).find((header) => header.month === month);
@@ -132,7 +130,7 @@ function assertFinished(month: string, to: Date, through: string | null): void {
 const chargesMax = 5_000;
 
 /** Stores the charges of a month as they are read, reads back what they add up to, and prints that. */
-async function storeCharges(db: Database, billed: Billed, known: string, id: string): Promise<Line[]> {
+async function storeCharges(db: Reader, billed: Billed, known: string, id: string): Promise<Line[]> {
   const sum = sumOfCharges();
   let waiting: string[] = [];
   const store = async (): Promise<void> => {
@@ -158,7 +156,7 @@ async function storeCharges(db: Database, billed: Billed, known: string, id: str
 const chargeColumns = Object.keys(statementCharges.columns) as (keyof typeof statementCharges.columns)[];
 
 /** Stores printed lines, reads them back, and gives the hash of what was read. */
-async function storeLines(db: Database, id: string, lines: readonly Line[]): Promise<string> {
+async function storeLines(db: Reader, id: string, lines: readonly Line[]): Promise<string> {
   const rows = lines.map((line, i) => {
     const row = { statement_id: id, line_number: i + 1, ...line };
     return JSON.stringify(Object.keys(statementLines.columns).map((name) => row[name as keyof typeof row]));

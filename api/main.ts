@@ -1,5 +1,6 @@
 import { serve, type ServerType } from '@hono/node-server';
 import { readFile } from 'node:fs/promises';
+import { userInfo } from 'node:os';
 import { z } from 'zod';
 import { databaseConfig, databaseVariables, openDatabase, type DatabaseConfig } from '#clickhouse/client.ts';
 import { differences } from '#clickhouse/contract.ts';
@@ -9,8 +10,10 @@ import { createLog, type Logger } from '#common/log.ts';
 import { startTelemetry, telemetryVariables } from '#common/telemetry.ts';
 import { writer } from './append.ts';
 import { createApp } from './app.ts';
+import { parseBookCommand, runBookCommand } from './book_command.ts';
+import { apiTarget, databaseTarget } from './book_target.ts';
 import { createKey, parseKeyOptions } from './keys.ts';
-import { reader, statementWriter } from './reader.ts';
+import { reader } from './reader.ts';
 import { readiness } from './readiness.ts';
 
 export { createKey };
@@ -48,7 +51,6 @@ export async function start(config: Config): Promise<Running & { readonly url: s
     const setting = {
       db: reader(db),
       books: writer(db),
-      statements: statementWriter(db),
       now,
       log: config.log,
       intakeUrl: config.intakeUrl ?? null,
@@ -123,6 +125,7 @@ export const variables = {
     .url()
     .optional()
     .describe('Intake of an ingest worker (its INGEST_INTAKE_PORT), for POST /v1/intake; unset refuses what is pushed'),
+  PORT: wholeNumber(0, 65_535).default(8080).describe('Port to listen on (default 8080; 0 takes a free one)'),
   STATEMENT_ISSUER: z
     .string()
     .trim()
@@ -132,7 +135,6 @@ export const variables = {
     .describe(
       'Who bills, as FOCUS files name it (default Gatemeter); a closed month keeps the name it was closed under',
     ),
-  PORT: wholeNumber(0, 65_535).default(8080).describe('Port to listen on (default 8080; 0 takes a free one)'),
 };
 
 /** The configuration from environment variables, or every problem with them at once. */
@@ -154,7 +156,10 @@ if (import.meta.main) {
   await runUntilSignal(async () => {
     if (command === 'key') return printKey(args);
     if (command === 'chargeback') return handOut(args);
-    if (command !== undefined) throw new ConfigurationError(`unknown command ${command}; there are: key, chargeback`);
+    if (command === 'books') return keepBooks(args);
+    if (command !== undefined) {
+      throw new ConfigurationError(`unknown command ${command}; there are: key, books, chargeback`);
+    }
     return start(configFrom(process.env));
   });
 }
@@ -176,4 +181,29 @@ async function handOut(args: readonly string[]): Promise<Running> {
   const { chargeback } = await import('./chargeback_command.ts');
   await chargeback(args, process.env);
   return { close: async () => {}, closed: Promise.resolve() };
+}
+
+function say(line: string): void {
+  process.stderr.write(`${line}\n`);
+}
+
+function print(text: string): void {
+  process.stdout.write(text);
+}
+
+/** `node api/main.ts books …`: the books as files, in the database or through a running API. */
+async function keepBooks(args: readonly string[]): Promise<Running> {
+  const command = parseBookCommand(args);
+  const done = { close: async () => {}, closed: Promise.resolve() };
+  if (command.url !== undefined && command.key !== undefined) {
+    await runBookCommand(command, apiTarget(command.url, command.key), say, print);
+    return done;
+  }
+  const db = openDatabase(databaseConfig(readEnvironment(databaseVariables, process.env)), 'api');
+  try {
+    await runBookCommand(command, databaseTarget(db, command.author ?? userInfo().username), say, print);
+  } finally {
+    await db.close();
+  }
+  return done;
 }

@@ -4,10 +4,7 @@ import type { Database } from '#clickhouse/client.ts';
 import { classify, type Failure } from '#clickhouse/error.ts';
 
 /** What the routes need of a database. */
-export type Reader = Pick<Database, 'read' | 'stream'>;
-
-/** What closing a month needs beside reading. */
-export type StatementWriter = Pick<Database, 'insert'>;
+export type Reader = Pick<Database, 'read' | 'stream' | 'insert'>;
 
 /** A failure of the database, kept apart from a bug of ours, which must not ask a client to retry. */
 export class DatabaseFailure extends Error {
@@ -38,12 +35,6 @@ export function reader(db: Database): Reader {
       });
       return bytes;
     },
-  };
-}
-
-/** The same database as a writer of statements, whose errors say that they are its own. */
-export function statementWriter(db: Database): StatementWriter {
-  return {
     insert: async (table, lines, token) => {
       const span = begin(table.name, 'INSERT');
       await guard(span, db.insert(table, lines, token));
@@ -52,11 +43,11 @@ export function statementWriter(db: Database): StatementWriter {
   };
 }
 
-/** The view's name says what was asked; its arguments stay out, because they name tenants and users. */
-function begin(name: string, verb: 'SELECT' | 'INSERT' = 'SELECT'): Span {
-  return trace.getTracer('gatemeter.api').startSpan(`${verb} ${name}`, {
+/** The name of view or table says what was asked; its arguments stay out, because they name tenants and users. */
+function begin(name: string, operation: 'SELECT' | 'INSERT' = 'SELECT'): Span {
+  return trace.getTracer('gatemeter.api').startSpan(`${operation} ${name}`, {
     kind: SpanKind.CLIENT,
-    attributes: { 'db.system.name': 'clickhouse', 'db.operation.name': verb, 'db.collection.name': name },
+    attributes: { 'db.system.name': 'clickhouse', 'db.operation.name': operation, 'db.collection.name': name },
   });
 }
 

@@ -1,12 +1,11 @@
 import type { Logger } from '#common/log.ts';
 import type { Writer } from './append.ts';
-import type { Reader, StatementWriter } from './reader.ts';
+import type { Reader } from './reader.ts';
 
 /** What every route is given: where answers come from, what time it is, where to say what happened. */
 export type Setting = {
   readonly db: Reader;
   readonly books: Writer;
-  readonly statements: StatementWriter;
   /** Who bills, as statements and FOCUS files name it. */
   readonly issuer: string;
   readonly now: () => Date;

@@ -13,6 +13,9 @@ import { type Types, type View, view } from './view.ts';
 const asked = { as_known_at: "DateTime64(3, 'UTC')", history: 'UInt8' } as const satisfies Types;
 const learned = { known_from: "DateTime64(3, 'UTC')" } as const satisfies Types;
 
+/** What every book is asked with. */
+export type BookQuestion = typeof asked;
+
 type BookView<C extends Types> = View<typeof asked, C & typeof learned>;
 
 /** What a book says, as known at an instant; with `history` every row that was ever written to it. */

@@ -1,3 +1,4 @@
+import { alertTables } from './alert_tables.ts';
 import { bookTables } from './money.ts';
 import { statementTables } from './statements.ts';
 import { table, type Types } from './view.ts';
@@ -170,4 +171,5 @@ export const tables = [
   ...bookTables,
   ...statementTables,
   apiKeys,
+  ...alertTables,
 ] as const;

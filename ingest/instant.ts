@@ -3,7 +3,7 @@ import { wireInstant, type Reader } from './reader.ts';
 const earliestMs = Date.UTC(2000, 0, 1);
 const latestMs = Date.UTC(2100, 0, 1);
 
-/** What a number of time since 1970 counts; nanoseconds are above 2^53, so they are read as digits. */
+/** What a number of time since 1970 counts. */
 export type EpochUnit = 's' | 'ms' | 'us' | 'ns';
 
 /**
@@ -11,22 +11,32 @@ export type EpochUnit = 's' | 'ms' | 'us' | 'ns';
  * it is absent. Without a unit the number's size tells it: between 2000 and 2100 no number of one unit is one of another.
  */
 export function instantOf(record: Reader, name: string, unit?: EpochUnit): string | null {
-  const value = record.peek(name);
-  const text = typeof value === 'number' || typeof value === 'string' ? String(value).trim() : '';
-  const match = /^(\d{9,19})(\.\d{1,9})?$/.exec(text);
-  if (match === null) {
-    if (unit === undefined || text === '') return record.instant(name);
-    // Reading it marks the name as known.
-    record.value(name);
+  const [, whole = ''] = epochDigits(record.peek(name)) ?? [];
+  if (unit === undefined && whole.length < 9) return record.instant(name);
+  const ms = epochMs(record, name, unit ?? unitOf(whole));
+  return ms === null ? null : wireInstant(ms);
+}
+
+/**
+ * An instant that is counted since 1970, as whole milliseconds: in seconds with a fraction (LiteLLM), in milliseconds
+ * (Kong, apinto) or in nanoseconds (OTLP, where JSON writes them as a text). Absent, '' and 0 are null.
+ */
+export function epochMs(record: Reader, name: string, unit: EpochUnit): number | null {
+  const value = record.value(name);
+  if (value === undefined || value === null || value === '' || value === 0 || value === '0') return null;
+  const digits = epochDigits(value);
+  if (digits === null) {
     record.fail('wrong_type', `${name} is no number of time since 1970`);
     return null;
   }
-  record.value(name);
-  const [, whole = '', fraction = ''] = match;
-  const ms = millisecondsOf(whole, fraction, unit ?? unitOf(whole));
-  if (ms >= earliestMs && ms < latestMs) return wireInstant(ms);
+  const ms = millisecondsOf(digits, unit);
+  if (ms >= earliestMs && ms < latestMs) return ms;
   record.fail('time_out_of_range', `${name} is no instant between 2000 and 2100`);
   return null;
+}
+
+function epochDigits(value: unknown): RegExpExecArray | null {
+  return typeof value === 'number' || typeof value === 'string' ? /^\s*(\d{1,22})(\.\d+)?\s*$/.exec(`${value}`) : null;
 }
 
 /** 2000 to 2100 is 9.5e8 to 4.1e9 seconds. */
@@ -37,7 +47,7 @@ function unitOf(whole: string): EpochUnit {
 }
 
 /** Cut to milliseconds, as ISO texts are; digits are moved instead of multiplied, because floats would round. */
-function millisecondsOf(whole: string, fraction: string, unit: EpochUnit): number {
+function millisecondsOf([, whole = '', fraction = '']: RegExpExecArray, unit: EpochUnit): number {
   if (unit === 's') return Number(whole + fraction.slice(1).padEnd(3, '0').slice(0, 3));
   if (unit === 'ms') return Number(whole);
   return Number(whole.slice(0, unit === 'us' ? -3 : -6));

@@ -7,8 +7,8 @@ import { billedBy, exactLines, nextOpen } from '../billed.ts';
 import { closedMonthsOf, printedOf, type Statement, statementOf } from '../chargeback.ts';
 import { closeMonth } from '../closing.ts';
 import { formatOf } from '../export.ts';
-import { ProblemError, refuse } from '../problem.ts';
-import { type App, type AskedContext, listResponse, refusals, register } from '../route.ts';
+import { refuse } from '../problem.ts';
+import { type App, type AskedContext, listResponse, refusal, refusals, register } from '../route.ts';
 import type { Setting } from '../setting.ts';
 import { reprinted, totals } from '../statement.ts';
 import { fileOf, metaOf, type StatementFormat, statementFormats } from '../statement_file.ts';
@@ -140,7 +140,7 @@ function correctionsRoute(app: App, setting: Setting): void {
     path: '/v1/chargeback/{month}/corrections',
     summary: 'What came to light of a closed month after it was closed',
     description:
-      'Late calls, back-dated prices and changed attributions, as differences to what was billed. Lines with a statement_month are in that closed statement; the others are in the next open month, which meta names, and change until it is closed.',
+      'Late calls, back-dated prices and changed attributions, as differences to what was billed. Lines with a statement_month are in that closed statement; the others are in the next open month, which meta names, and change until it is closed. An open month has none: what comes is in its statement.',
     roles,
     query: {},
     params: { month },
@@ -161,7 +161,7 @@ function correctionsRoute(app: App, setting: Setting): void {
     const closed = await closedMonthsOf(db);
     const months = new Set(closed.map((header) => header.month));
     if (!months.has(params.month)) {
-      throw new ProblemError('conflict', `${params.month} is open: what comes is in its statement, not a correction`);
+      return c.json({ data: [], meta: { month: params.month, next_open_month: params.month, totals: [] } });
     }
     const open = nextOpen(params.month, months);
     const billed = await billedBy(db, { month: open, currency: '', asKnownAt: null }, closed);
@@ -201,6 +201,7 @@ function closeRoute(app: App, setting: Setting): void {
     responses: {
       200: { description: 'Closed', content: { 'application/json': { schema: z.object({ data: meta }) } } },
       ...refusals,
+      409: refusal('The month is closed already, or not finished; the detail says which'),
     },
   };
   // The document says what a body is; it is read here, because it may be left out.
@@ -215,17 +216,14 @@ function closeRoute(app: App, setting: Setting): void {
       throw refuse(String(issue?.path[0] ?? 'body'), issue?.message ?? '');
     }
     const { name } = asked.get('principal');
-    const found = await closeMonth(
-      { ...setting.db, ...setting.statements },
-      {
-        month: params.data,
-        currency: given.data.currency ?? '',
-        asKnownAt: given.data.as_known_at ?? null,
-        issuer: setting.issuer,
-        by: name,
-        reason: given.data.reason,
-      },
-    );
+    const found = await closeMonth(setting.db, {
+      month: params.data,
+      currency: given.data.currency ?? '',
+      asKnownAt: given.data.as_known_at ?? null,
+      issuer: setting.issuer,
+      by: name,
+      reason: given.data.reason,
+    });
     setting.log.info(
       { event: 'month_closed', month: found.month, sha256: found.closed?.sha256, by: name, lines: found.lines.length },
       'a month was closed',

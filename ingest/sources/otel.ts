@@ -1,5 +1,5 @@
 import { callId, linkedIds, spanId } from '../call_id.ts';
-import { epochMs } from '../epoch.ts';
+import { epochMs } from '../instant.ts';
 import { noFields, noUsage, type Event, type Fields, type Usage } from '../event.ts';
 import type { Format } from '../format.ts';
 import type { Origin } from '../message.ts';

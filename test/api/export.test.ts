@@ -6,7 +6,7 @@ import type { Readable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { writer } from '../../api/append.ts';
 import { createApp } from '../../api/app.ts';
-import { reader, statementWriter } from '../../api/reader.ts';
+import { reader } from '../../api/reader.ts';
 import { readiness } from '../../api/readiness.ts';
 import type { App } from '../../api/route.ts';
 import { createLog } from '#common/log.ts';
@@ -71,7 +71,6 @@ beforeAll(async () => {
   const setting = {
     db: watched,
     books: writer(ledger.db),
-    statements: statementWriter(ledger.db),
     issuer: 'Platform',
     now: () => now,
     log: createLog('test', 'silent'),

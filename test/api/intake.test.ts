@@ -1,7 +1,7 @@
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createApp } from '../../api/app.ts';
-import { reader, statementWriter } from '../../api/reader.ts';
+import { reader } from '../../api/reader.ts';
 import { writer } from '../../api/append.ts';
 import { readiness } from '../../api/readiness.ts';
 import type { App } from '../../api/route.ts';
@@ -33,7 +33,6 @@ function appWith(intakeUrl: string | null): App {
   const setting = {
     db: reader(ledger.db),
     books: writer(ledger.db),
-    statements: statementWriter(ledger.db),
     issuer: 'Platform',
     now,
     log,

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { prices } from '#clickhouse/money.ts';
+import { attributions, commitments, prices } from '#clickhouse/money.ts';
 import type { App } from '../../api/route.ts';
-import { type AnswerRow, type CallRecord, type Ledger, openLedger } from '../api/ledger.ts';
+import { type AnswerRow, ask, type CallRecord, type Ledger, openLedger } from '../api/ledger.ts';
 import { append, spent } from './books.ts';
 
 /*
@@ -85,6 +85,23 @@ const bills: Record<string, Partial<CallRecord>> = {
     usage_input_tokens: 11,
     usage_output_tokens: 13,
   },
+  'ptu-chat': {
+    consumer_id: 'chat',
+    deployment: 'gpt-4o-ptu',
+    provider_name: 'azure.ai.openai',
+    response_model: 'gpt-4o',
+    service_tier: 'provisioned',
+    usage_input_tokens: 1_116_000_000,
+  },
+  'ptu-search': {
+    consumer_id: 'search',
+    deployment: 'gpt-4o-ptu',
+    provider_name: 'azure.ai.openai',
+    response_model: 'gpt-4o',
+    service_tier: 'provisioned',
+    usage_input_tokens: 232_000_000,
+    usage_output_tokens: 500_000_000,
+  },
 };
 
 beforeAll(async () => {
@@ -109,18 +126,48 @@ beforeAll(async () => {
       list_unit_price: '6',
     },
   ]);
-  for (const [name, bill] of Object.entries(bills)) {
-    const call = { call_id: `gw/${name}`, started_at: day, consumer_id: 'c1', deployment: name };
-    await ledger.store([{ ...call, http_response_status_code: 200, ...bill }]);
-  }
+  await append(ledger.db, attributions, [
+    { consumer_id: 'chat', tenant_id: 'retail', cost_center: '4711' },
+    { consumer_id: 'search', tenant_id: 'wholesale', cost_center: '4712' },
+  ]);
+  const ptu = { commitment_id: 'ptu', name: '50 PTU', quantity: '50', unit: 'PTU', billing_currency: 'USD' };
+  await append(ledger.db, commitments, [
+    {
+      ...ptu,
+      deployments: ['gpt-4o-ptu'],
+      amount: '50',
+      amount_per: 'hour',
+      allocation_method: 'weighted_tokens',
+      weights: { output: '4' },
+      capacity_tokens_per_minute: 125_000,
+    },
+  ]);
+  await ledger.store(
+    Object.entries(bills).map(([name, bill]) => ({
+      call_id: `gw/${name}`,
+      started_at: day,
+      consumer_id: 'c1',
+      deployment: name,
+      http_response_status_code: 200,
+      ...bill,
+    })),
+  );
 });
 
 afterAll(async () => ledger.close());
 
-async function bill(name: string, more = ''): Promise<AnswerRow> {
-  const rows = await spent(app, key, `${window}&deployment=${name}${more}`);
-  expect(rows.length).toBe(1);
-  return rows[0] ?? {};
+/** The answer's rows by deployment, asked for once. */
+let answered: Promise<Map<unknown, AnswerRow>> | undefined;
+
+async function bill(name: string): Promise<AnswerRow> {
+  answered ??= spent(app, key, `${window}&group_by=deployment`).then(
+    (rows) => new Map(rows.map((row) => [row['deployment'], row])),
+  );
+  return (await answered).get(name) ?? {};
+}
+
+function line(row: AnswerRow): unknown[] {
+  return [row['tenant_id'], row['is_idle'], row['usage_quantity'], row['allocated_ratio'], row['allocated_cost']];
 }
 
 describe('a bill computed by hand equals the answer to the last digit', () => {
@@ -165,6 +212,23 @@ describe('a bill computed by hand equals the answer to the last digit', () => {
   test('embeddings: the model as it was asked for, where the answer names none', async () => {
     // 8,191 × 0.02 = 163.82.
     expect(await bill('embeddings')).toMatchObject({ list_cost: '0.00016382', price_match: ['request_model.exact'] });
+  });
+
+  test('PTU: fixed cost by weighted tokens of what it can serve, idle on its own line; its calls cost nothing more', async () => {
+    // 50 units at 1 USD an hour for the 744 hours of October: 37,200. It can serve 125,000 × 60 × 744 = 5,580,000,000.
+    // retail 1,116,000,000 = 0.2; wholesale 232,000,000 + 4 × 500,000,000 = 2,232,000,000 = 0.4; idle the rest.
+    const { data } = await ask(app, key, '/v1/commitments/allocated?month=2026-10');
+    expect(data.map(line)).toEqual([
+      ['retail', false, '1116000000', '0.2', '7440'],
+      ['wholesale', false, '2232000000', '0.4', '14880'],
+      ['', true, '2232000000', '0.4', '14880'],
+    ]);
+    // At list prices they would have cost 1,116 × 2.5 = 2,790 and 232 × 2.5 + 500 × 10 = 5,580.
+    const rows = await spent(app, key, `${window}&deployment=gpt-4o-ptu&group_by=tenant_id`);
+    expect(rows).toMatchObject([
+      { tenant_id: 'retail', list_cost: '2790', effective_cost: null, committed_tokens: '1116000000' },
+      { tenant_id: 'wholesale', list_cost: '5580', effective_cost: null, committed_tokens: '732000000' },
+    ]);
   });
 
   test('a tier without a price is unpriced with its reason, and not billed as standard', async () => {
