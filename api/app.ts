@@ -19,6 +19,7 @@ import { bookRoutes } from './routes/books.ts';
 import { budgetStatusRoute } from './routes/budget_status.ts';
 import { callRoute } from './routes/call.ts';
 import { callsRoute } from './routes/calls.ts';
+import { chargebackRoutes } from './routes/chargeback.ts';
 import { deliveriesRoutes } from './routes/deliveries.ts';
 import { docsRoutes } from './routes/docs.ts';
 import { errorsRoute } from './routes/errors.ts';
@@ -77,6 +78,7 @@ export function createApp(setting: Setting, health: Health, version: string): Ap
   ]) {
     route(app, setting);
   }
+  chargebackRoutes(app, setting);
   bookRoutes(app, setting);
   intakeRoutes(app, setting);
   healthRoutes(app, health);

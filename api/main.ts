@@ -27,10 +27,14 @@ export type Config = {
   readonly otlpEndpoint?: string | undefined;
   /** Of the ingest worker that takes what is pushed; null refuses it. */
   readonly intakeUrl?: string | null;
+  /** Who bills, as statements name it; undefined is Gatemeter. */
+  readonly issuer?: string | undefined;
   readonly log: Logger;
 };
 
 const now = (): Date => new Date();
+
+const defaultIssuer = 'Gatemeter';
 
 /** Requests in flight get this long to end when the program is asked to stop. */
 const graceMs = 10_000;
@@ -44,7 +48,14 @@ export async function start(config: Config): Promise<Running & { readonly url: s
     if (wrong.length > 0) {
       throw new ConfigurationError(`the database differs from what this version needs:\n  ${wrong.join('\n  ')}`);
     }
-    const setting = { db: reader(db), books: writer(db), now, log: config.log, intakeUrl: config.intakeUrl ?? null };
+    const setting = {
+      db: reader(db),
+      books: writer(db),
+      now,
+      log: config.log,
+      intakeUrl: config.intakeUrl ?? null,
+      issuer: config.issuer ?? defaultIssuer,
+    };
     const app = createApp(
       setting,
       { readiness: readiness(db, now), metricsText: telemetry.metricsText },
@@ -115,6 +126,15 @@ export const variables = {
     .optional()
     .describe('Intake of an ingest worker (its INGEST_INTAKE_PORT), for POST /v1/intake; unset refuses what is pushed'),
   PORT: wholeNumber(0, 65_535).default(8080).describe('Port to listen on (default 8080; 0 takes a free one)'),
+  STATEMENT_ISSUER: z
+    .string()
+    .trim()
+    .min(1)
+    .max(200)
+    .default(defaultIssuer)
+    .describe(
+      'Who bills, as FOCUS files name it (default Gatemeter); a closed month keeps the name it was closed under',
+    ),
 };
 
 /** The configuration from environment variables, or every problem with them at once. */
@@ -126,6 +146,7 @@ export function configFrom(environment: Readonly<Record<string, string | undefin
     port: read.PORT,
     otlpEndpoint: read.OTEL_EXPORTER_OTLP_ENDPOINT,
     intakeUrl: read.INTAKE_URL ?? null,
+    issuer: read.STATEMENT_ISSUER,
     log: createLog('api'),
   };
 }
@@ -134,8 +155,11 @@ if (import.meta.main) {
   const [command, ...args] = process.argv.slice(2);
   await runUntilSignal(async () => {
     if (command === 'key') return printKey(args);
+    if (command === 'chargeback') return handOut(args);
     if (command === 'books') return keepBooks(args);
-    if (command !== undefined) throw new ConfigurationError(`unknown command ${command}; there are: key, books`);
+    if (command !== undefined) {
+      throw new ConfigurationError(`unknown command ${command}; there are: key, books, chargeback`);
+    }
     return start(configFrom(process.env));
   });
 }
@@ -149,6 +173,13 @@ async function printKey(args: readonly string[]): Promise<Running> {
   } finally {
     await db.close();
   }
+  return { close: async () => {}, closed: Promise.resolve() };
+}
+
+/** `node api/main.ts chargeback …`: the statement of a month, from a running API or from the database. */
+async function handOut(args: readonly string[]): Promise<Running> {
+  const { chargeback } = await import('./chargeback_command.ts');
+  await chargeback(args, process.env);
   return { close: async () => {}, closed: Promise.resolve() };
 }
 

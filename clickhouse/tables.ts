@@ -1,5 +1,6 @@
 import { alertTables } from './alert_tables.ts';
 import { bookTables } from './money.ts';
+import { statementTables } from './statements.ts';
 import { table, type Types } from './view.ts';
 
 /** Nullable measures and the names shared by `events` and `calls`, in wire order. */
@@ -174,6 +175,7 @@ export const tables = [
   replays,
   backfills,
   ...bookTables,
+  ...statementTables,
   apiKeys,
   ...alertTables,
 ] as const;

@@ -21,6 +21,7 @@ import {
 import { bookViews } from './books.ts';
 import { moneyViews } from './money.ts';
 import { duplicates, losses, pipeline, recordCounts, rejected, rejectedRecords } from './pipeline.ts';
+import { statementViews } from './statements.ts';
 import { calls } from './tables.ts';
 import { dimensions, grouped, question, unfiltered } from './question.ts';
 import { view } from './view.ts';
@@ -128,6 +129,7 @@ export const views = [
   errors,
   latency,
   ...moneyViews,
+  ...statementViews,
   ...bookViews,
   callRecords,
   callKeys,

@@ -65,7 +65,8 @@ async function v1Routes(): Promise<string[]> {
   const { paths } = (await response.json()) as { paths: Record<string, object> };
   const found = Object.keys(paths).filter((path) => path.startsWith('/v1/') && 'get' in (paths[path] ?? {}));
   expect(found.length).toBeGreaterThanOrEqual(7);
-  return found.map((path) => path.replace('{call_id}', 'gw%2Fours').replace('{alert_id}', alertIds.ours));
+  const ids = { '{call_id}': 'gw%2Fours', '{alert_id}': alertIds.ours, '{month}': '2026-06' };
+  return found.map((path) => path.replace(/\{\w+\}/, (name) => ids[name as keyof typeof ids]));
 }
 
 async function get(path: string, key: string | null): Promise<{ status: number; headers: Headers; text: string }> {
@@ -160,6 +161,8 @@ describe('a role sees what it may and no more', () => {
     ...Object.fromEntries(handled.map((name) => [`/v1/${name}`, ['on_call', 'admin'] as const])),
     '/v1/spend/rerated': ['finance', 'admin'],
     '/v1/commitments/allocated': ['viewer', 'finance', 'admin'],
+    '/v1/chargeback/2026-06': ['finance', 'admin'],
+    '/v1/chargeback/2026-06/corrections': ['finance', 'admin'],
     '/v1/budgets/status': ['viewer', 'finance', 'on_call', 'admin'],
     ...Object.fromEntries(books.map((book) => [`/v1/${book.name}`, ['finance', 'admin'] as const])),
   };
