@@ -1,3 +1,4 @@
+import { invoiceLines } from './invoices.ts';
 import { bookTables } from './money.ts';
 import { table, type Types } from './view.ts';
 
@@ -167,5 +168,6 @@ export const tables = [
   replays,
   backfills,
   ...bookTables,
+  invoiceLines,
   apiKeys,
 ] as const;

@@ -18,6 +18,7 @@ import {
   workers,
 } from './ledger.ts';
 import { bookViews } from './books.ts';
+import { invoiceImports, reconciliation } from './invoices.ts';
 import { moneyViews } from './money.ts';
 import { duplicates, losses, pipeline, recordCounts, rejected, rejectedRecords } from './pipeline.ts';
 import { calls } from './tables.ts';
@@ -128,6 +129,8 @@ export const views = [
   latency,
   ...moneyViews,
   ...bookViews,
+  invoiceImports,
+  reconciliation,
   callRecords,
   callKeys,
   sealed,

@@ -49,6 +49,10 @@ beforeAll(async () => {
   await revoke(keys.revoked, 'admin');
   app = ledger.api(() => clock);
   routes = await v1Routes();
+  const csv =
+    'Date,MeterName,UnitOfMeasure,Quantity,Cost,BillingCurrency,Tags\n06/01/2026,gpt Inp Tokens,1K,1,1,USD,"{""deployment"":""d""}"\n';
+  const sent = { method: 'POST', headers: { authorization: `Bearer ${keys.finance}` }, body: csv };
+  expect((await app.request('/v1/chargeback/2026-06/reconciliation?reason=test', sent)).status).toBe(201);
 });
 
 afterAll(async () => ledger.close());
@@ -63,7 +67,7 @@ async function v1Routes(): Promise<string[]> {
   const { paths } = (await response.json()) as { paths: Record<string, object> };
   const found = Object.keys(paths).filter((path) => path.startsWith('/v1/') && 'get' in (paths[path] ?? {}));
   expect(found.length).toBeGreaterThanOrEqual(7);
-  return found.map((path) => path.replace('{call_id}', 'gw%2Fours'));
+  return found.map((path) => path.replace('{call_id}', 'gw%2Fours').replace('{month}', '2026-06'));
 }
 
 async function get(path: string, key: string | null): Promise<{ status: number; headers: Headers; text: string }> {
@@ -155,12 +159,14 @@ describe('a role sees what it may and no more', () => {
     '/v1/spend/rerated': ['finance', 'admin'],
     '/v1/commitments/allocated': ['viewer', 'finance', 'admin'],
     '/v1/budgets/status': ['viewer', 'finance', 'on_call', 'admin'],
+    '/v1/chargeback/2026-06/reconciliation': ['finance', 'admin'],
     ...Object.fromEntries(books.map((book) => [`/v1/${book.name}`, ['finance', 'admin'] as const])),
   };
   /** What a question cannot do without. */
   const needed: Record<string, string> = {
     '/v1/spend/rerated': `?known_from=${new Date(start).toISOString()}`,
     '/v1/commitments/allocated': '?month=2026-06',
+    '/v1/budgets/status': '?month=2026-06',
   };
 
   test('each route answers its roles with 200 and every other with 403; intake may ask nothing', async () => {
