@@ -1,4 +1,4 @@
-# One image for migrate, ingest and the API; the command chooses. TypeScript runs as it is, so nothing is built.
+# One image for migrate, ingest, alerts and the API; the command chooses. TypeScript runs as it is, so nothing is built.
 FROM node:26.10.0-slim
 
 ENV NODE_ENV=production
@@ -14,7 +14,9 @@ COPY common common
 COPY clickhouse clickhouse
 COPY migrations migrations
 COPY ingest ingest
+COPY alerts alerts
 COPY api api
+COPY docs/runbook.md docs/runbook.md
 
 USER node
 CMD ["node", "api/main.ts"]

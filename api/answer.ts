@@ -102,6 +102,8 @@ function wireSchema(type: string): z.ZodType {
   if (inner?.[1] === 'Nullable') return wireSchema(inner[2] ?? '').nullable();
   if (inner?.[1] === 'LowCardinality') return wireSchema(inner[2] ?? '');
   if (inner?.[1] === 'Array') return z.array(wireSchema(inner[2] ?? ''));
+  if (type === 'Map(String, Float64)') return z.record(z.string(), z.number());
+  if (type.startsWith('Map(String, String)')) return z.record(z.string(), z.string());
   if (type === 'Bool') return z.boolean();
   if (type.startsWith('DateTime')) return z.iso.datetime();
   if (type.startsWith('Decimal')) return z.string().openapi({ format: 'decimal', example: '0.00125' });

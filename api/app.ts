@@ -5,15 +5,21 @@ import { messageOf } from '#common/environment.ts';
 import type { Logger } from '#common/log.ts';
 import { type Asked, authenticate, keyring } from './auth.ts';
 import { observe } from './observe.ts';
+import { alertsPage } from './pages/alerts.ts';
 import { landingRoute } from './pages/landing.ts';
+import { runbookPage } from './pages/runbook.ts';
 import { ProblemError, refuse, respond } from './problem.ts';
 import { DatabaseFailure } from './reader.ts';
 import type { App } from './route.ts';
+import { alertRoutes } from './routes/alert.ts';
+import { alertRoutesRoutes } from './routes/alert_routes.ts';
+import { alertsRoute } from './routes/alerts.ts';
 import { allocatedRoute } from './routes/allocated.ts';
 import { bookRoutes } from './routes/books.ts';
 import { budgetStatusRoute } from './routes/budget_status.ts';
 import { callRoute } from './routes/call.ts';
 import { callsRoute } from './routes/calls.ts';
+import { deliveriesRoutes } from './routes/deliveries.ts';
 import { docsRoutes } from './routes/docs.ts';
 import { errorsRoute } from './routes/errors.ts';
 import { type Health, healthRoutes } from './routes/health.ts';
@@ -23,6 +29,7 @@ import { pipelineRoute } from './routes/pipeline.ts';
 import { reconciliationRoutes } from './routes/reconciliation.ts';
 import { rejectedRoute } from './routes/rejected.ts';
 import { reratedRoute } from './routes/rerated.ts';
+import { silencesRoutes } from './routes/silences.ts';
 import { spendRoute } from './routes/spend.ts';
 import { usageRoute } from './routes/usage.ts';
 import type { Setting } from './setting.ts';
@@ -64,6 +71,11 @@ export function createApp(setting: Setting, health: Health, version: string): Ap
     pipelineRoute,
     rejectedRoute,
     reconciliationRoutes,
+    alertsRoute,
+    alertRoutes,
+    silencesRoutes,
+    alertRoutesRoutes,
+    deliveriesRoutes,
   ]) {
     route(app, setting);
   }
@@ -72,6 +84,8 @@ export function createApp(setting: Setting, health: Health, version: string): Ap
   healthRoutes(app, health);
   docsRoutes(app, version);
   landingRoute(app);
+  alertsPage(app);
+  runbookPage(app);
 
   app.notFound((c) => respond(c, new ProblemError('not_found', 'there is nothing at this path; see /docs')));
   app.onError((error, c) => respond(c, problemOf(error, c.get('requestId'), setting.log)));

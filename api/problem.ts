@@ -3,7 +3,7 @@ import { z } from '@hono/zod-openapi';
 
 /** What is wrong with one parameter, and what to send instead. */
 const fault = z.object({
-  parameter: z.string().describe('Name of the query or path parameter'),
+  parameter: z.string().describe('Name of the query or path parameter, or of the field of the body'),
   detail: z.string().describe('What is wrong with it, and the remedy'),
 });
 
@@ -26,6 +26,7 @@ const titles = {
   unauthenticated: { status: 401, title: 'A valid key is needed' },
   forbidden: { status: 403, title: 'The key may not ask this' },
   not_found: { status: 404, title: 'Not found' },
+  conflict: { status: 409, title: 'It is not in a state for this' },
   internal: { status: 500, title: 'The answer could not be computed' },
   unavailable: { status: 503, title: 'The database cannot answer now' },
 } as const;
@@ -77,7 +78,7 @@ export function refuseIssues(issues: readonly z.core.$ZodIssue[], known: readonl
       const detail = `is not a parameter here; remove it, or use one of: ${known.join(', ')}`;
       return issue.keys.map((parameter) => ({ parameter, detail }));
     }
-    return [{ parameter: String(issue.path[0] ?? ''), detail: issue.message }];
+    return [{ parameter: issue.path.map(String).join('.'), detail: issue.message }];
   });
   const detail = faults.map((f) => `${f.parameter}: ${f.detail}`).join('; ');
   return new ProblemError('invalid_parameter', detail, { faults });

@@ -4,7 +4,7 @@ import type { Database } from '#clickhouse/client.ts';
 import { classify, type Failure } from '#clickhouse/error.ts';
 
 /** What the routes need of a database. */
-export type Reader = Pick<Database, 'read' | 'stream'>;
+export type Reader = Pick<Database, 'read' | 'stream' | 'insert'>;
 
 /** A failure of the database, kept apart from a bug of ours, which must not ask a client to retry. */
 export class DatabaseFailure extends Error {
@@ -35,14 +35,19 @@ export function reader(db: Database): Reader {
       });
       return bytes;
     },
+    insert: async (table, lines, token) => {
+      const span = begin(table.name, 'INSERT');
+      await guard(span, db.insert(table, lines, token));
+      span.end();
+    },
   };
 }
 
-/** The view's name says what was asked; its arguments stay out, because they name tenants and users. */
-function begin(view: string): Span {
-  return trace.getTracer('gatemeter.api').startSpan(`SELECT ${view}`, {
+/** The name of view or table says what was asked; its arguments stay out, because they name tenants and users. */
+function begin(name: string, operation: 'SELECT' | 'INSERT' = 'SELECT'): Span {
+  return trace.getTracer('gatemeter.api').startSpan(`${operation} ${name}`, {
     kind: SpanKind.CLIENT,
-    attributes: { 'db.system.name': 'clickhouse', 'db.operation.name': 'SELECT', 'db.collection.name': view },
+    attributes: { 'db.system.name': 'clickhouse', 'db.operation.name': operation, 'db.collection.name': name },
   });
 }
 

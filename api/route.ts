@@ -53,8 +53,57 @@ export function register<Q extends z.ZodRawShape, P extends z.ZodRawShape>(
   );
 }
 
-function operationId(path: string): string {
-  return `get_${path.replaceAll(/[{}]/g, '').split('/').slice(2).join('_').replaceAll('-', '_')}`;
+/** A route that appends: what it is given as a body is validated and documented by one schema. */
+export type WritingRoute<B extends z.ZodRawShape, P extends z.ZodRawShape> = {
+  readonly method: 'post' | 'delete';
+  readonly path: `/v1/${string}`;
+  readonly summary: string;
+  readonly description: string;
+  readonly roles: readonly Role[];
+  /** Null for a route without a body. */
+  readonly body: B | null;
+  readonly params: P;
+  readonly ok: Responses[string];
+};
+
+/** Registers a route that writes; unknown fields are refused, because a typo must not silence more than was meant. */
+export function registerWriting<B extends z.ZodRawShape, P extends z.ZodRawShape>(
+  app: App,
+  route: WritingRoute<B, P>,
+  handle: (c: AskedContext, body: z.output<z.ZodObject<B>>, params: z.output<z.ZodObject<P>>) => Promise<Response>,
+): void {
+  const body = route.body === null ? null : z.strictObject(route.body);
+  const config: RouteConfig = {
+    method: route.method,
+    path: route.path,
+    operationId: operationId(route.path, route.method),
+    tags: ['On-call'],
+    summary: route.summary,
+    description: `${route.description}\n\nRoles: ${route.roles.join(', ')}.`,
+    security: [{ key: [] }],
+    middleware: [allow(route.roles)],
+    request: {
+      params: z.object(route.params),
+      ...(body === null ? {} : { body: { required: true, content: { 'application/json': { schema: body } } } }),
+    },
+    responses: { 200: route.ok, ...refusals, 409: refusal('It is not in a state for this') },
+  };
+  app.openapi(
+    createRoute(config),
+    async (c) =>
+      handle(
+        c as unknown as AskedContext,
+        (body === null ? {} : c.req.valid('json' as never)) as z.output<z.ZodObject<B>>,
+        c.req.valid('param' as never) as z.output<z.ZodObject<P>>,
+      ),
+    (result) => {
+      if (!result.success) throw refuseIssues(result.error.issues, Object.keys(route.body ?? route.params));
+    },
+  );
+}
+
+function operationId(path: string, method: string = 'get'): string {
+  return `${method}_${path.replaceAll(/[{}]/g, '').split('/').slice(2).join('_').replaceAll('-', '_')}`;
 }
 
 function refusal(description: string): Responses[string] {

@@ -1,3 +1,4 @@
+import { alertTables } from './alert_tables.ts';
 import { invoiceLines } from './invoices.ts';
 import { bookTables } from './money.ts';
 import { table, type Types } from './view.ts';
@@ -89,7 +90,7 @@ export const events = table('events', {
 export const calls = table('calls', {
   call_id: 'String',
   call_ids: 'Array(String)',
-  version: 'UInt32',
+  version: 'UInt64',
   is_deleted: 'UInt8',
   completeness: 'LowCardinality(String)',
   records: 'UInt32',
@@ -106,8 +107,14 @@ export const calls = table('calls', {
   usage_disagrees: 'Bool',
 });
 
-/** Which ids mean the same call, in both directions; derived from `events.linked_ids`. */
-export const links = table('links', { id: 'String', linked_id: 'String' });
+/** Which ids mean the same call, in both directions, and who says so; derived from `events.linked_ids`. */
+export const links = table('links', {
+  id: 'String',
+  linked_id: 'String',
+  stated_by: 'String',
+  system: 'LowCardinality(String)',
+  since: 'Date',
+});
 
 /** Rejected records that were understood later, by their first place. */
 export const replays = table('replays', {
@@ -170,4 +177,5 @@ export const tables = [
   ...bookTables,
   invoiceLines,
   apiKeys,
+  ...alertTables,
 ] as const;

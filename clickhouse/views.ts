@@ -1,3 +1,4 @@
+import { alertViews } from './alerts.ts';
 import {
   apiKey,
   backfilled,
@@ -156,4 +157,5 @@ export const views = [
   ownership,
   workers,
   apiKey,
+  ...alertViews,
 ] as const;

@@ -1,20 +1,8 @@
 import type { Database } from '#clickhouse/client.ts';
-import { claims } from '#clickhouse/tables.ts';
 import { ownership, workers } from '#clickhouse/ledger.ts';
 
 /** A holder that was not heard of for this long has lost its streams; by the database's clock. */
 const leaseMs = 15_000;
-
-/**
- * Takes a stream: the next epoch, by compare-and-swap. Null when a rival took that epoch first. A holder is never asked:
- * the broker disconnects it when we read with the higher epoch, and its last insert is fenced by the watermark.
- */
-export async function claim(db: Database, stream: string, owner: string, lastEpoch: number): Promise<number | null> {
-  const epoch = lastEpoch + 1;
-  await db.insert(claims, JSON.stringify([stream, epoch, owner]), `${stream}/${epoch}`);
-  const now = (await db.read(ownership, {})).find((row) => row.stream === stream);
-  return now !== undefined && Number(now.epoch) === epoch && now.owner === owner ? epoch : null;
-}
 
 export type Plan = {
   readonly take: readonly { stream: string; lastEpoch: number; sealedThrough: number }[];

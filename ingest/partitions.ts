@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
+import { claim } from '#clickhouse/claims.ts';
 import type { Database } from '#clickhouse/client.ts';
 import { streamStates } from '#clickhouse/tables.ts';
 import { messageOf } from '#common/error.ts';
@@ -8,7 +9,7 @@ import type { Hub } from './hub.ts';
 import { sealLeftBehind } from './journal.ts';
 import type { IngestMetrics } from './metrics.ts';
 import type { Notify } from './notice.ts';
-import { claim, planned } from './ownership.ts';
+import { planned } from './ownership.ts';
 import type { RowOptions } from './rows.ts';
 import { sweepOrphans } from './seal.ts';
 import { Sealer } from './sealing.ts';

@@ -60,7 +60,7 @@ function flags(): {
   }
 }
 
-// Each role loads its own code only: four processes start at once, and on a small machine each of them waits for it.
+// Each role loads its own code only: five processes start at once, and on a small machine each of them waits for it.
 
 /** The embedded ClickHouse behind its HTTP door, in a process of its own: `chdb` allows one data directory a process. */
 async function startEngine(dataDirectory: string, port: number): Promise<Running> {
@@ -84,6 +84,13 @@ async function startIngest(): Promise<Running> {
   return ingest.start(ingest.configFrom(process.env));
 }
 
+async function startAlerts(): Promise<Running> {
+  const told = once(process, 'message');
+  const alerts = await import('../alerts/main.ts');
+  await told;
+  return alerts.start(await alerts.configFrom(process.env));
+}
+
 async function startApi(): Promise<Running> {
   const told = once(process, 'message');
   const api = await import('../api/main.ts');
@@ -100,6 +107,8 @@ async function start(): Promise<Running> {
       return startLocalHub(data, port ?? 0);
     case 'ingest':
       return startIngest();
+    case 'alerts':
+      return startAlerts();
     case 'api':
       return startApi();
     case 'stack': {

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { access, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { openDatabase, type Database, type DatabaseConfig } from '#clickhouse/client.ts';
@@ -39,7 +39,7 @@ export type Stack = {
 const hubName = 'gateway-logs';
 const databaseName = 'gatemeter';
 
-/** Starts engine, hub, ingest and API as processes of their own: all at once, and each waits for what it needs. */
+/** Starts engine, hub, ingest, alerts and API as processes of their own: all at once, and each waits for what it needs. */
 export async function startStack(options: StackOptions): Promise<Stack> {
   const logDirectory = join(options.dataDirectory, 'logs');
   await mkdir(logDirectory, { recursive: true });
@@ -92,7 +92,7 @@ async function startAll(options: StackOptions, run: Run): Promise<Omit<Stack, 'c
     UV_THREADPOOL_SIZE: String(engineThreads),
   });
   const hub = run('hub', ['hub', '--data', join(directory, 'hub'), '--port', String(ports.hub)], {});
-  // Loading their code takes these two as long as the database takes to be ready for them.
+  // Loading their code takes these three as long as the database takes to be ready for them.
   const prepared = Promise.withResolvers<void>();
   const hubVariables = {
     EVENT_HUB_CONNECTION_STRING: hubConnectionString,
@@ -107,6 +107,14 @@ async function startAll(options: StackOptions, run: Run): Promise<Omit<Stack, 'c
     { ...clickhouse, PORT: String(ports.api), INTAKE_URL: `http://127.0.0.1:${ports.intake}` },
     prepared.promise,
   );
+  // Who is to be told of alerts stands in a file of the data directory; without it they are kept and told to nobody.
+  const alertsFile = join(directory, 'alerts.yaml');
+  const told = await access(alertsFile).then(
+    () => ({ ALERTS_CONFIG: alertsFile }),
+    () => ({}),
+  );
+  const links = { ALERTS_NAME: 'local', PUBLIC_URL: `http://127.0.0.1:${ports.api}` };
+  const alerts = run('alerts', ['alerts'], { ...clickhouse, ...links, ...told }, prepared.promise);
 
   // The hub keeps what is sent before anybody reads it.
   const hubIsUp = hub.started.then(() => options.onHub({ connectionString: hubConnectionString, hub: hubName }));
@@ -116,8 +124,8 @@ async function startAll(options: StackOptions, run: Run): Promise<Omit<Stack, 'c
   options.onStep('migrating');
   await prepare(database, key);
   prepared.resolve();
-  options.onStep('starting ingest and API');
-  await Promise.all([hubIsUp, ingest.started, api.started]);
+  options.onStep('starting ingest, alerts and API');
+  await Promise.all([hubIsUp, ingest.started, alerts.started, api.started]);
   return {
     apiUrl: `http://127.0.0.1:${ports.api}`,
     key,

@@ -69,6 +69,9 @@ test('each package has one door, so that its quirks are known in one place', () 
     [/^(hono|@hono\/)/, /^(api\/|ingest\/intake\.ts$)/],
     [/^@opentelemetry\/(sdk|exporter)/, /^common\/telemetry\.ts$/],
     [/^@grafana\//, /^dashboards\//],
+    [/^nodemailer$/, /^alerts\/channels\/email\.ts$/],
+    [/^standardwebhooks$/, /^alerts\/channels\/webhook\.ts$/],
+    [/^yaml$/, /^(alerts\/config|dashboards\/provisioning)\.ts$/],
   ];
   offending('use the door, or widen it', sources, (file) =>
     imports(file).filter((name) => doors.some(([pattern, door]) => pattern.test(name) && !door.test(file))),
@@ -85,7 +88,7 @@ test('configuration enters through main.ts only', () => {
 
 test('pure files know no clock, no chance and no machine', () => {
   const pure =
-    /^(ingest\/(event|message|reader|provider\w*|decode|rows|envelope|network|header|moderation|throttle|ticks|table_row|http_message|capture|epoch|nested|instant|redact|secret|call_id|format|mapping(_(?!file)\w+)?)|ingest\/(sources|usage)\/.*|clickhouse\/(view|views|tables|ledger|pipeline|question|money|books|invoices)|api\/window|dashboards\/(?!main).*)\.ts$/;
+    /^(ingest\/(event|message|reader|provider\w*|decode|rows|envelope|network|header|moderation|throttle|ticks|table_row|http_message|capture|epoch|nested|instant|redact|secret|call_id|format|mapping(_(?!file)\w+)?)|ingest\/(sources|usage)\/.*|clickhouse\/(view|views|tables|ledger|pipeline|question|money|books|invoices)|alerts\/(state|evaluate|outbox|message)|api\/window|dashboards\/(?!main).*)\.ts$/;
   offending(
     'pass it in',
     sources.filter((file) => pure.test(file)),
@@ -164,6 +167,18 @@ test('each decoder has fixtures: a format without an example is a guess', () => 
     .filter((name) => /export function decode/.test(text(`ingest/sources/${name}`)))
     .map((name) => name.replace('.ts', ''));
   for (const name of decoders) expect(exists(`test/fixtures/${name}`), `test/fixtures/${name} is missing`).toBe(true);
+});
+
+test('each alert rule has a heading in the runbook, and each rule that a view finds has a test', () => {
+  const rules = [...text('migrations/0009_alert_rules.sql').matchAll(/^\('(\w+)', /gm)].map((m) => String(m[1]));
+  const headings = [...text('docs/runbook.md').matchAll(/^## (\w+)$/gm)].map((m) => String(m[1]));
+  expect(headings.toSorted(), 'docs/runbook.md has a heading for each rule, and none besides').toEqual(
+    rules.toSorted(),
+  );
+  const found = filesUnder('migrations/views', '.sql').map(text).join('\n');
+  const tests = filesUnder('test', '.test.ts').map(text).join('\n');
+  for (const rule of rules.filter((name) => found.includes(`'${name}'`)))
+    expect(tests.includes(rule), `no test names the rule ${rule}`).toBe(true);
 });
 
 test('every test states a guarantee and none waits for time to pass', () => {

@@ -1,4 +1,3 @@
-import { rm } from 'node:fs/promises';
 import { writer } from '../../api/append.ts';
 import { createApp } from '../../api/app.ts';
 import { createKey, type NewKey } from '../../api/keys.ts';
@@ -10,8 +9,7 @@ import { attributions, prices } from '#clickhouse/money.ts';
 import { events } from '#clickhouse/tables.ts';
 import { seal } from '../../ingest/seal.ts';
 import { createLog } from '#common/log.ts';
-import { migrate } from '../../migrations/main.ts';
-import { startEngine } from '../support/engine.ts';
+import { startMigratedEngine } from '../support/schema-directory.ts';
 
 /** A record of the kind `call`, by the columns of `events`; what is left out is empty or null. */
 export type CallRecord = Partial<Record<keyof typeof events.columns, unknown>> & {
@@ -51,15 +49,8 @@ export type Rule = { consumer_id: string; tenant_id: string; valid_from: number;
 
 /** An embedded engine with the whole schema, and ways to fill and to ask it. */
 export async function openLedger(): Promise<Ledger> {
-  const engine = await startEngine();
-  const config = { url: engine.url, database: 'gatemeter', user: 'default', password: engine.password };
+  const { config, stop } = await startMigratedEngine();
   const log = createLog('test', 'silent');
-  try {
-    await migrate({ database: config, enginePrefix: '', log });
-  } catch (error) {
-    await discard(engine);
-    throw error;
-  }
   const db = openDatabase(config, 'test');
   const written = new Map<string, number>();
   return {
@@ -121,7 +112,7 @@ export async function openLedger(): Promise<Ledger> {
       ),
     close: async () => {
       await db.close();
-      await discard(engine);
+      await stop();
     },
   };
 }
@@ -149,12 +140,6 @@ function line(record: CallRecord, stream: string, sequence: number, prev: number
     return type.startsWith('Map') ? {} : type.startsWith('Array') ? [] : '';
   });
   return JSON.stringify(row);
-}
-
-/** Nothing of a test's engine is kept, so it need not end in order. */
-export async function discard(engine: Awaited<ReturnType<typeof startEngine>>): Promise<void> {
-  await engine.kill();
-  await rm(engine.directory, { recursive: true, force: true });
 }
 
 /** Asks with a key; the answer's JSON, and an error with its text for every other status. */

@@ -4,23 +4,18 @@ import { createKey, parseKeyOptions } from '../../api/keys.ts';
 import { start } from '../../api/main.ts';
 import { openDatabase, type DatabaseConfig } from '#clickhouse/client.ts';
 import { createLog } from '#common/log.ts';
-import { migrate } from '../../migrations/main.ts';
-import { discard } from './ledger.ts';
-import { startEngine } from '../support/engine.ts';
+import { startMigratedEngine } from '../support/schema-directory.ts';
 
-type Engine = Awaited<ReturnType<typeof startEngine>>;
 type Program = Awaited<ReturnType<typeof start>>;
 
 const log = createLog('test', 'silent');
-let engine: Engine;
 let database: DatabaseConfig;
+let stopEngine: () => Promise<void>;
 let program: Program;
 let key: string;
 
 beforeAll(async () => {
-  engine = await startEngine();
-  database = { url: engine.url, database: 'gatemeter', user: 'default', password: engine.password };
-  await migrate({ database, enginePrefix: '', log });
+  ({ config: database, stop: stopEngine } = await startMigratedEngine());
   const db = openDatabase(database, 'test');
   key = await createKey(db, { name: 'test', role: 'admin', tenants: [], expiresAt: null });
   await db.command(
@@ -32,7 +27,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await program.close();
-  await discard(engine);
+  await stopEngine();
 });
 
 async function get(path: string, headers: Record<string, string> = {}): Promise<Response> {
@@ -205,7 +200,7 @@ describe('when the database dies', () => {
     expect(response.status).toBe(200);
     const body = response.body?.getReader();
     await body?.read();
-    await engine.kill();
+    await stopEngine();
     const rest = async (): Promise<void> => {
       while ((await body?.read())?.done === false);
     };

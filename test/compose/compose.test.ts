@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { configFrom, variables as ingestVariables } from '../../ingest/main.ts';
+import { variables as alertsVariables } from '../../alerts/main.ts';
 import { variables as apiVariables } from '../../api/main.ts';
 import { variables as migrationsVariables } from '../../migrations/main.ts';
 import { readEnvironment } from '#common/environment.ts';
@@ -71,6 +72,7 @@ function environmentOf(name: string): Record<string, string> {
 const programs = [
   { name: 'migrate', variables: migrationsVariables },
   { name: 'ingest', variables: ingestVariables },
+  { name: 'alerts', variables: alertsVariables },
   { name: 'api', variables: apiVariables },
 ] as const;
 
@@ -118,6 +120,7 @@ describe('the programs', () => {
   test('the listeners of a container are open to the other containers', () => {
     expect(environmentOf('api')['HOST']).toBe('0.0.0.0');
     expect(environmentOf('ingest')['INGEST_METRICS_HOST']).toBe('0.0.0.0');
+    expect(environmentOf('alerts')['ALERTS_METRICS_HOST']).toBe('0.0.0.0');
   });
 });
 

@@ -2,6 +2,8 @@ import { existsSync, globSync, readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import type { z } from 'zod';
 import { roles } from '../../api/auth.ts';
+import { readDelivery } from '../../alerts/config.ts';
+import { variables as alertsVariables } from '../../alerts/main.ts';
 import { variables as apiVariables } from '../../api/main.ts';
 import { backfillVariables } from '../../ingest/backfill.ts';
 import { variables as ingestVariables } from '../../ingest/main.ts';
@@ -16,7 +18,13 @@ const read = (name: string): string => readFileSync(new URL(name, docs), 'utf8')
 const operate = read('operate.md');
 const connect = read('connect-apim.md');
 const decisions = readdirSync(new URL('adr/', docs)).sort();
-const pages = ['../README.md', 'operate.md', 'connect-apim.md', ...decisions.map((name) => `adr/${name}`)];
+const pages = [
+  '../README.md',
+  'operate.md',
+  'connect-apim.md',
+  'runbook.md',
+  ...decisions.map((name) => `adr/${name}`),
+];
 const manifest = JSON.parse(read('../package.json')) as Record<
   'scripts' | 'dependencies' | 'devDependencies' | 'optionalDependencies',
   Record<string, string>
@@ -47,12 +55,26 @@ describe('operate.md', () => {
   test.each([
     ['`npm run migrate`', migrationsVariables],
     ['`npm run ingest`', ingestVariables],
+    ['`npm run alerts`', alertsVariables],
     ['`npm run api`', apiVariables],
     ['`npm run backfill`', backfillVariables],
     ['`npm run poll`', pollVariables],
   ] as const)('has every variable of %s, as the program describes it', (heading, variables) => {
     // On a difference, the expected table is the one to put there.
     expect(tableBelow(heading)).toBe(tableOf(variables).replaceAll(/ +/g, ' '));
+  });
+
+  test('has an example of the file of receivers that is accepted as it stands', () => {
+    const [, example = ''] = /```yaml\n([\s\S]*?)```/.exec(operate) ?? [];
+    const environment = {
+      PAGERDUTY_KEY: 'k'.repeat(32),
+      SLACK_URL: 'https://hooks.slack.com/services/x',
+      HOOK_SECRET: `whsec_${'A'.repeat(32)}`,
+      SMTP_PASSWORD: 'p',
+    };
+    const read = readDelivery(example, environment);
+    expect(read.kind === 'problems' ? read.problems : []).toEqual([]);
+    expect(read.kind === 'delivery' ? read.delivery.receivers.size : 0).toBeGreaterThan(3);
   });
 
   test('has every variable of Grafana', () => {
@@ -92,7 +114,7 @@ test.each(pages)('every command, file and link of %s leads somewhere', (name) =>
     expect(Object.keys(manifest.scripts)).toContain(script);
   // In quotes or after `node`: a path below one of the folders, with * for any name.
   for (const [, path = ''] of text.matchAll(
-    /(?:`|node |^ +(?:[├└]─> )?)((?:common|clickhouse|migrations|ingest|api|dashboards|local|test|docs)\/[\w./*-]+)/gm,
+    /(?:`|node |^ +(?:[├└]─> )?)((?:common|clickhouse|migrations|ingest|alerts|api|dashboards|local|test|docs)\/[\w./*-]+)/gm,
   ))
     expect([path, globSync(path, { cwd: new URL('../', docs) }).length > 0]).toEqual([path, true]);
   for (const [, link = ''] of text.matchAll(/\]\(([^)]+)\)/g)) {

@@ -1,3 +1,5 @@
+import type { App } from '../../api/route.ts';
+
 /** Columns of a classic export of an Enterprise Agreement, as Microsoft documents them; those that nobody reads are left out. */
 export const header =
   'SubscriptionName,Date,Product,MeterId,MeterCategory,MeterSubCategory,MeterName,Quantity,EffectivePrice,Cost,BillingCurrency,ResourceId,Tags,UnitOfMeasure,PublisherName,PublisherType,ChargeType';
@@ -76,3 +78,22 @@ export const actual = [
   row({ meter: 'D2 v5', unit: '1 Hour', quantity: '24', cost: '2.4', category: 'Virtual Machines' }),
   row({ meter: inp, unit: '1K', quantity: '5', cost: '0.0125', deployment: 'router', date: '09/30/2026' }),
 ].join('\r\n');
+
+/** One row of June 2026, for tests that only need an invoice to be there. */
+export const smallInvoice = [
+  header,
+  row({ meter: inp, unit: '1K', quantity: '1', cost: '1', deployment: 'd', date: '06/01/2026' }),
+].join('\n');
+
+/** Sends an export as a key; the answer's status and JSON. */
+export async function sendInvoice(
+  app: App,
+  key: string,
+  month: string,
+  csv: string,
+): Promise<{ status: number; body: Record<string, unknown> }> {
+  const headers = { authorization: `Bearer ${key}`, 'content-type': 'text/csv' };
+  const path = `/v1/chargeback/${month}/reconciliation?reason=invoice`;
+  const answer = await app.request(path, { method: 'POST', headers, body: csv });
+  return { status: answer.status, body: (await answer.json()) as Record<string, unknown> };
+}

@@ -9,7 +9,7 @@ import { databaseBooks, parseReconcileCommand, runReconcileCommand } from '../..
 import type { App } from '../../api/route.ts';
 import { type AnswerRow, ask, type CallRecord, type Ledger, openLedger } from '../api/ledger.ts';
 import { append } from './books.ts';
-import { actual, header, inp, row } from './invoices.ts';
+import { actual, header, inp, row, sendInvoice } from './invoices.ts';
 import { decimal, units } from './oracle.ts';
 
 /* Hand-written exports of Azure's Cost Management, each with the traps that make an honest ledger look wrong. */
@@ -89,15 +89,8 @@ afterAll(async () => {
   await rm(directory, { recursive: true, force: true });
 });
 
-async function send(month: string, csv: string, as = key): Promise<{ status: number; body: Record<string, unknown> }> {
-  const headers = { authorization: `Bearer ${as}`, 'content-type': 'text/csv' };
-  const answer = await app.request(`/v1/chargeback/${month}/reconciliation?reason=invoice`, {
-    method: 'POST',
-    headers,
-    body: csv,
-  });
-  return { status: answer.status, body: (await answer.json()) as Record<string, unknown> };
-}
+const send = async (month: string, csv: string, as = key): ReturnType<typeof sendInvoice> =>
+  sendInvoice(app, as, month, csv);
 
 function outline(rows: readonly AnswerRow[]): string[] {
   return rows.map((r) =>

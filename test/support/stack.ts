@@ -3,12 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { EventHubProducerClient } from '@azure/event-hubs';
 import { openDatabase, type Database, type DatabaseConfig } from '#clickhouse/client.ts';
-import { createLog } from '#common/log.ts';
-import { migrate } from '../../migrations/main.ts';
 import { engineThreads } from '../../local/engine-threads.ts';
 import { startHub, type LocalHub } from '../../local/hub.ts';
 import { send } from '../../local/producer.ts';
 import type { TrafficMessage } from '../../local/traffic.ts';
+import { bringSchema, databaseOf, laySchema } from './schema-directory.ts';
 import { startProgram, type Program } from './stack-process.ts';
 
 export type StackOptions = {
@@ -63,15 +62,11 @@ export class Stack {
     const directory = await mkdtemp(join(tmpdir(), 'gatemeter-stack-'));
     await mkdir(join(directory, 'logs'));
     const partitionCount = options.partitionCount ?? 4;
+    const laid = await laySchema(join(directory, 'clickhouse'));
     const engine = startEngineProgram(directory, 0, {});
     const hub = await startHub({ dataDirectory: join(directory, 'hub'), port: 0, hub: 'gateway-logs', partitionCount });
-    const config = {
-      url: `http://127.0.0.1:${await engine.started}`,
-      database: 'gatemeter',
-      user: 'default',
-      password: 'secret',
-    };
-    await migrate({ database: config, enginePrefix: '', log: createLog('test', 'silent') });
+    const config = databaseOf(`http://127.0.0.1:${await engine.started}`, 'secret');
+    if (!laid) await bringSchema(config);
     return new Stack(directory, config, engine, hub, partitionCount);
   }
 

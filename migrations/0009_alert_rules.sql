@@ -1,0 +1,26 @@
+-- The first version of every rule. All are kept for some minutes after their condition has gone, so that a signal that
+-- comes and goes is one alert.
+INSERT INTO alert_rules (rule, version, title, for_seconds, keep_firing_for_seconds, severity, clock, runbook, valid_from, author, reason) VALUES
+('cold_start', 1, 'Cold starts', 0, 900, 'ticket', 'ledger', 'cold_start', '2000-01-01 00:00:00.000', 'gatemeter', 'the detector counts whole episodes, so nothing is won by waiting'),
+('slo_burn', 1, 'Error budget burns', 0, 600, 'page', 'ledger', 'slo_burn', '2000-01-01 00:00:00.000', 'gatemeter', 'two windows must burn already'),
+('budget_burn', 1, 'Spending budget burns', 300, 3600, 'page', 'ledger', 'budget_burn', '2000-01-01 00:00:00.000', 'gatemeter', 'money is not lost by five minutes'),
+('request_spike', 1, 'Unusually many requests', 60, 600, 'ticket', 'ledger', 'request_spike', '2000-01-01 00:00:00.000', 'gatemeter', 'two of three minutes'),
+('token_spike', 1, 'Unusually many tokens', 60, 600, 'ticket', 'ledger', 'token_spike', '2000-01-01 00:00:00.000', 'gatemeter', 'two of three minutes'),
+('cost_spike', 1, 'Unusual cost', 60, 600, 'page', 'ledger', 'cost_spike', '2000-01-01 00:00:00.000', 'gatemeter', 'the detector pages by money only'),
+('error_burst', 1, 'Errors', 60, 300, 'page', 'ledger', 'error_burst', '2000-01-01 00:00:00.000', 'gatemeter', 'a total outage must be told within three minutes'),
+('throttle_burst', 1, 'Calls are throttled', 60, 300, 'page', 'ledger', 'throttle_burst', '2000-01-01 00:00:00.000', 'gatemeter', 'as errors'),
+('latency', 1, 'Slower than usual', 120, 600, 'ticket', 'ledger', 'latency', '2000-01-01 00:00:00.000', 'gatemeter', 'three of three minutes; latency pages by slo_burn only'),
+('silence', 1, 'No calls where there should be some', 0, 300, 'page', 'ledger', 'silence', '2000-01-01 00:00:00.000', 'gatemeter', 'the detector waits for a long enough run'),
+('runaway_consumer', 1, 'A consumer runs away', 60, 600, 'page', 'ledger', 'runaway_consumer', '2000-01-01 00:00:00.000', 'gatemeter', 'the detector looks at five minutes'),
+('leaked_key', 1, 'A key may have leaked', 0, 3600, 'page', 'ledger', 'leaked_key', '2000-01-01 00:00:00.000', 'gatemeter', 'a thief needs minutes only'),
+('unpriced_model', 1, 'A model without a price', 300, 3600, 'ticket', 'ledger', 'unpriced_model', '2000-01-01 00:00:00.000', 'gatemeter', 'prices are appended by people'),
+('unattributed_spend', 1, 'Spend without a tenant', 900, 3600, 'ticket', 'ledger', 'unattributed_spend', '2000-01-01 00:00:00.000', 'gatemeter', 'a gateway record may come 15 minutes late'),
+('pipeline_lag', 1, 'Ingest is behind', 300, 300, 'page', 'wall', 'pipeline_lag', '2000-01-01 00:00:00.000', 'gatemeter', 'a restart of a worker takes less'),
+('pipeline_gap', 1, 'Messages were lost', 0, 3600, 'page', 'wall', 'pipeline_gap', '2000-01-01 00:00:00.000', 'gatemeter', 'they do not come back'),
+('pipeline_rejects', 1, 'Records are rejected', 300, 1800, 'ticket', 'wall', 'pipeline_rejects', '2000-01-01 00:00:00.000', 'gatemeter', 'they are kept and can be replayed'),
+('silent_source', 1, 'A source is silent', 300, 300, 'page', 'wall', 'silent_source', '2000-01-01 00:00:00.000', 'gatemeter', 'what is not logged is not billed'),
+('pipeline_imbalance', 1, 'The ledger does not balance', 120, 600, 'page', 'wall', 'pipeline_imbalance', '2000-01-01 00:00:00.000', 'gatemeter', 'a batch between two reads may look so for a moment'),
+('upstream_loss', 1, 'Data is lost before the hub', 300, 3600, 'ticket', 'ledger', 'upstream_loss', '2000-01-01 00:00:00.000', 'gatemeter', 'records of one call come minutes apart'),
+('delivery_failing', 1, 'Notifications do not arrive', 0, 300, 'page', 'wall', 'delivery_failing', '2000-01-01 00:00:00.000', 'gatemeter', 'the view counts five minutes already'),
+('evaluation_failing', 1, 'A detector fails', 300, 300, 'page', 'wall', 'evaluation_failing', '2000-01-01 00:00:00.000', 'gatemeter', 'a database that is busy for a moment is asked again each minute'),
+('watchdog', 1, 'Watchdog', 0, 0, 'info', 'wall', 'watchdog', '2000-01-01 00:00:00.000', 'gatemeter', 'fires always; that it stops is the alarm');

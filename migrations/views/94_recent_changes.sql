@@ -1,0 +1,19 @@
+-- What changed before an alert: the books, by who wrote them and why, and the life of the deployments that gateways and
+-- platforms told of.
+CREATE OR REPLACE VIEW recent_changes AS
+SELECT max(known_from) AS at, 'price' AS kind, arrayStringConcat(arraySlice(arraySort(groupUniqArray(model)), 1, 3), ', ') AS what, author, reason
+FROM prices
+WHERE known_from > {from:DateTime64(3, 'UTC')} AND known_from <= {to:DateTime64(3, 'UTC')}
+GROUP BY price_list, author, reason
+UNION ALL
+SELECT max(known_from) AS at, 'attribution' AS kind, concat(consumer_id, ' to ', tenant_id) AS what, author, reason
+FROM attributions
+WHERE known_from > {from:DateTime64(3, 'UTC')} AND known_from <= {to:DateTime64(3, 'UTC')} AND tenant_id = {tenant_id:String}
+GROUP BY consumer_id, tenant_id, author, reason
+UNION ALL
+SELECT max(started_at) AS at, 'lifecycle' AS kind, concat(deployment, ' ', event_name) AS what, '' AS author, event_reason AS reason
+FROM events AS e
+WHERE e.kind = 'lifecycle' AND e.enqueued_at > {from:DateTime64(3, 'UTC')} AND e.enqueued_at <= {to:DateTime64(3, 'UTC')}
+  AND e.deployment = {deployment:String} AND e.deployment != ''
+GROUP BY deployment, event_name, event_reason
+HAVING isNotNull(at);
