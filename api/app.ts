@@ -27,6 +27,7 @@ import { type Health, healthRoutes } from './routes/health.ts';
 import { intakeRoutes } from './routes/intake.ts';
 import { latencyRoute } from './routes/latency.ts';
 import { pipelineRoute } from './routes/pipeline.ts';
+import { reconciliationRoutes } from './routes/reconciliation.ts';
 import { rejectedRoute } from './routes/rejected.ts';
 import { reratedRoute } from './routes/rerated.ts';
 import { silencesRoutes } from './routes/silences.ts';
@@ -70,6 +71,7 @@ export function createApp(setting: Setting, health: Health, version: string): Ap
     callRoute,
     pipelineRoute,
     rejectedRoute,
+    reconciliationRoutes,
     alertsRoute,
     alertRoutes,
     silencesRoutes,

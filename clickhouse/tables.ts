@@ -1,4 +1,5 @@
 import { alertTables } from './alert_tables.ts';
+import { invoiceLines } from './invoices.ts';
 import { bookTables } from './money.ts';
 import { statementTables } from './statements.ts';
 import { table, type Types } from './view.ts';
@@ -176,6 +177,7 @@ export const tables = [
   backfills,
   ...bookTables,
   ...statementTables,
+  invoiceLines,
   apiKeys,
   ...alertTables,
 ] as const;

@@ -19,6 +19,7 @@ import {
   workers,
 } from './ledger.ts';
 import { bookViews } from './books.ts';
+import { invoiceImports, reconciliation } from './invoices.ts';
 import { moneyViews } from './money.ts';
 import { duplicates, losses, pipeline, recordCounts, rejected, rejectedRecords } from './pipeline.ts';
 import { statementViews } from './statements.ts';
@@ -131,6 +132,8 @@ export const views = [
   ...moneyViews,
   ...statementViews,
   ...bookViews,
+  invoiceImports,
+  reconciliation,
   callRecords,
   callKeys,
   sealed,

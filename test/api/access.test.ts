@@ -5,6 +5,7 @@ import { hashOf, keyring } from '../../api/auth.ts';
 import { books } from '../../api/book.ts';
 import { reader } from '../../api/reader.ts';
 import { alertIds, storeAlerts } from '../alerts/line.ts';
+import { sendInvoice, smallInvoice } from '../money/invoices.ts';
 import { ask, at, type CallRecord, type Ledger, openLedger } from './ledger.ts';
 
 const start = Date.UTC(2026, 5, 1);
@@ -51,6 +52,7 @@ beforeAll(async () => {
   await revoke(keys.revoked, 'admin');
   app = ledger.api(() => clock);
   routes = await v1Routes();
+  await sendInvoice(app, keys.finance, '2026-06', smallInvoice);
 });
 
 afterAll(async () => ledger.close());
@@ -65,8 +67,8 @@ async function v1Routes(): Promise<string[]> {
   const { paths } = (await response.json()) as { paths: Record<string, object> };
   const found = Object.keys(paths).filter((path) => path.startsWith('/v1/') && 'get' in (paths[path] ?? {}));
   expect(found.length).toBeGreaterThanOrEqual(7);
-  const ids = { '{call_id}': 'gw%2Fours', '{alert_id}': alertIds.ours, '{month}': '2026-06' };
-  return found.map((path) => path.replace(/\{\w+\}/, (name) => ids[name as keyof typeof ids]));
+  const known = { call_id: 'gw%2Fours', alert_id: alertIds.ours, month: '2026-06' };
+  return found.map((path) => path.replace(/\{(\w+)\}/, (_, name: keyof typeof known) => known[name]));
 }
 
 async function get(path: string, key: string | null): Promise<{ status: number; headers: Headers; text: string }> {
@@ -164,12 +166,14 @@ describe('a role sees what it may and no more', () => {
     '/v1/chargeback/2026-06': ['finance', 'admin'],
     '/v1/chargeback/2026-06/corrections': ['finance', 'admin'],
     '/v1/budgets/status': ['viewer', 'finance', 'on_call', 'admin'],
+    '/v1/chargeback/2026-06/reconciliation': ['finance', 'admin'],
     ...Object.fromEntries(books.map((book) => [`/v1/${book.name}`, ['finance', 'admin'] as const])),
   };
   /** What a question cannot do without. */
   const needed: Record<string, string> = {
     '/v1/spend/rerated': `?known_from=${new Date(start).toISOString()}`,
     '/v1/commitments/allocated': '?month=2026-06',
+    '/v1/budgets/status': '?month=2026-06',
   };
 
   test('each route answers its roles with 200 and every other with 403; intake may ask nothing', async () => {
