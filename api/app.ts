@@ -15,10 +15,13 @@ import { alertRoutes } from './routes/alert.ts';
 import { alertRoutesRoutes } from './routes/alert_routes.ts';
 import { alertsRoute } from './routes/alerts.ts';
 import { allocatedRoute } from './routes/allocated.ts';
+import { anomaliesRoute } from './routes/anomalies.ts';
 import { bookRoutes } from './routes/books.ts';
 import { callRoute } from './routes/call.ts';
 import { callsRoute } from './routes/calls.ts';
+import { coldStartsRoute } from './routes/cold_starts.ts';
 import { deliveriesRoutes } from './routes/deliveries.ts';
+import { detectionFeedbackRoutes } from './routes/detection_feedback.ts';
 import { docsRoutes } from './routes/docs.ts';
 import { errorsRoute } from './routes/errors.ts';
 import { type Health, healthRoutes } from './routes/health.ts';
@@ -67,6 +70,9 @@ export function createApp(setting: Setting, health: Health, version: string): Ap
     callRoute,
     pipelineRoute,
     rejectedRoute,
+    coldStartsRoute,
+    anomaliesRoute,
+    detectionFeedbackRoutes,
     alertsRoute,
     alertRoutes,
     silencesRoutes,

@@ -1,4 +1,5 @@
 import { alertTables } from './alert_tables.ts';
+import { detectionTables } from './detection_tables.ts';
 import { bookTables } from './money.ts';
 import { table, type Types } from './view.ts';
 
@@ -169,5 +170,6 @@ export const tables = [
   backfills,
   ...bookTables,
   apiKeys,
+  ...detectionTables,
   ...alertTables,
 ] as const;
