@@ -107,4 +107,10 @@ INSERT INTO detector_parameters (name, version, value, valid_from, valid_to, aut
 ('silent_source.for_seconds', 1, 0, '2000-01-01 00:00:00.000', NULL, 'gatemeter', 'as long must it hold before it is told: a finding of one minute is chance'),
 ('silent_source.keep_firing_for_seconds', 1, 300, '2000-01-01 00:00:00.000', NULL, 'gatemeter', 'as long must it be gone: an incident that pauses is one incident'),
 ('upstream_loss.for_seconds', 1, 0, '2000-01-01 00:00:00.000', NULL, 'gatemeter', 'as long must it hold before it is told: a finding of one minute is chance'),
-('upstream_loss.keep_firing_for_seconds', 1, 3600, '2000-01-01 00:00:00.000', NULL, 'gatemeter', 'as long must it be gone: an incident that pauses is one incident');
+('upstream_loss.keep_firing_for_seconds', 1, 3600, '2000-01-01 00:00:00.000', NULL, 'gatemeter', 'as long must it be gone: an incident that pauses is one incident'),
+('budget_burn.for_seconds', 1, 300, '2000-01-01 00:00:00.000', NULL, 'gatemeter', 'money is not lost by five minutes'),
+('budget_burn.keep_firing_for_seconds', 1, 3600, '2000-01-01 00:00:00.000', NULL, 'gatemeter', 'a rate near its limit is one alert'),
+('delivery_failing.for_seconds', 1, 0, '2000-01-01 00:00:00.000', NULL, 'gatemeter', 'the view counts five minutes already'),
+('delivery_failing.keep_firing_for_seconds', 1, 300, '2000-01-01 00:00:00.000', NULL, 'gatemeter', 'a receiver that comes and goes is one incident'),
+('evaluation_failing.for_seconds', 1, 300, '2000-01-01 00:00:00.000', NULL, 'gatemeter', 'a database that is busy for a moment is asked again each minute'),
+('evaluation_failing.keep_firing_for_seconds', 1, 300, '2000-01-01 00:00:00.000', NULL, 'gatemeter', 'as long must it answer again');

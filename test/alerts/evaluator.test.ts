@@ -68,7 +68,7 @@ async function listed(tenant: string): Promise<{ alert_id: string; status: strin
 
 test('an alert is told when it fires and when it is over, once each, across restarts, with what on-call needs to know', async () => {
   const { db } = schema;
-  const evidence = { contributors: [{ what: 'app-1', share: 0.93 }], pricing_currency: 'USD' };
+  const evidence = { window_minutes: '15' };
   await find(db, {
     labels: { tenant_id: 'retail', deployment: 'gpt-4o' },
     costPerHour: '42.5',
@@ -94,7 +94,7 @@ test('an alert is told when it fires and when it is over, once each, across rest
     ratio: 9,
     cost_per_hour: '42.5',
     affected: ['app-1'],
-    contributors: [{ what: 'app-1', share: 0.93 }],
+    evidence: { window_minutes: '15' },
     runbook_url: 'https://gatemeter.example/runbook#at_once',
   });
   expect(message.links.grafana).toContain('var-tenant=retail');
@@ -134,11 +134,11 @@ test('a watermark that stands still evaluates nothing: no alert ends because ing
 
 test('minutes that passed while nobody evaluated are made up for one by one', async () => {
   const { db } = schema;
-  // Rule error_burst: one minute of holding before it fires, five before it ends.
+  // Rule error_burst: one minute of holding before it fires, ten before it ends.
   await find(db, { rule: 'error_burst', labels: { tenant_id: 'late' }, from: begin + minute, to: begin + 3 * minute });
   await advance(db, begin);
   await round(evaluatorOf(db, delivery()));
-  await advance(db, begin + 12 * minute);
+  await advance(db, begin + 14 * minute);
   await round(evaluatorOf(db, delivery()));
   expect(told(pager, 'late')).toEqual(['alert.trigger late', 'alert.resolve late']);
 });

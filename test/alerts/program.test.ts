@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { alertDeliveries, alertEvents } from '#clickhouse/alert_tables.ts';
 import { journalLine } from '../../alerts/alert.ts';
+import { detect } from '../../alerts/detect.ts';
 import { commit } from '../../alerts/journal.ts';
 import type { Message } from '../../alerts/message.ts';
 import type { Database } from '#clickhouse/client.ts';
@@ -143,6 +144,17 @@ test('a tick whose token a crash has burnt is written under the next one, once; 
   expect(await commit(db, 7_000, 'rival', at, [lineOf('rival')])).toEqual({ kind: 'lost', to: 'ours' });
   const rows = await db.query<{ evaluator: string }>('SELECT evaluator FROM alert_events WHERE tick = 7000');
   expect(rows).toEqual([{ evaluator: 'ours' }]);
+});
+
+test('a detector that fails is named with its code, the others answer, and the evaluation says that it is not complete', async () => {
+  const instant = Date.parse('2026-10-01T00:00:00Z');
+  const at = { ledger: instant, wall: instant };
+  expect(await detect(schema.db, at)).toMatchObject({ failed: [], complete: true });
+  await schema.db.command('DROP VIEW slo_burn');
+  const { detections, failed, complete } = await detect(schema.db, at);
+  expect(failed).toEqual([{ detector: 'slo_burn', clock: 'ledger', reason: 'code 46' }]);
+  expect(complete).toBe(false);
+  expect(detections.map(({ rule }) => rule)).toContain('delivery_failing');
 });
 
 test('wrong variables, a wrong file and a file that is not there end it with code 2 and every problem', async () => {

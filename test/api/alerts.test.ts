@@ -3,7 +3,9 @@ import type { App } from '../../api/route.ts';
 import type { Evaluator } from '../../alerts/evaluator.ts';
 import { type ReceiverServer, startReceiver } from '../alerts/receiver.ts';
 import { advance, deliveryOf, evaluatorOf, find, preparePretended, round } from '../alerts/stage.ts';
-import { type Ledger, openLedger } from './ledger.ts';
+import { instant } from '../../alerts/instant.ts';
+import type { Message } from '../../alerts/message.ts';
+import { type CallRecord, type Ledger, openLedger } from './ledger.ts';
 
 const minute = 60_000;
 const begin = Date.parse('2026-10-01T00:00:00Z');
@@ -184,10 +186,58 @@ test('a silence is made, listed, heeded and withdrawn; every problem of one is n
   expect((await call('on_call', 'DELETE', '/v1/silences/none')).status).toBe(404);
 });
 
+test('an alert says who explains it and what was changed before it, as they were when it fired, wherever it is asked', async () => {
+  const from = begin + 40 * minute;
+  const failing = (consumer_id: string, calls: number, at: number, status: number): CallRecord[] =>
+    Array.from({ length: calls }, (_, index) => ({
+      call_id: `gw/${consumer_id}-${at}-${status}-${index}`,
+      started_at: at + index * 100,
+      consumer_id,
+      deployment: 'gpt-4o',
+      http_response_status_code: status,
+    }));
+  const yesterday = from - 1_440 * minute;
+  await ledger.attribute(
+    ['app-large', 'app-broken'].map((consumer_id) => ({
+      consumer_id,
+      tenant_id: 'bank',
+      valid_from: 0,
+      valid_to: null,
+    })),
+  );
+  const calls = [
+    ...failing('app-large', 60, from, 200),
+    ...failing('app-large', 20, from, 500),
+    ...failing('app-broken', 50, from, 500),
+    ...failing('app-large', 60, yesterday, 200),
+    ...failing('app-large', 18, yesterday, 500),
+    ...failing('app-broken', 50, yesterday, 200),
+  ];
+  await ledger.store(calls, 'import/calls/0');
+  const labels = { tenant_id: 'bank', deployment: 'gpt-4o' };
+  await find(ledger.db, { rule: 'error_burst', labels, from, to: from + 30 * minute });
+  await ledger.db.command(
+    `INSERT INTO attributions (consumer_id, tenant_id, valid_from, known_from, author, reason) VALUES ('app-broken', 'bank', '2026-01-01 00:00:00.000', '${instant(from - 30 * minute)}', 'ada', 'moved')`,
+  );
+  for (const now of [0, 1, 2, 5]) {
+    await advance(ledger.db, from + now * minute);
+    await round(evaluator);
+  }
+  const alert = await alertOf('bank');
+  expect(Object.entries(alert['contributors'] as Record<string, number>)[0]).toEqual([
+    'consumer_id app-broken',
+    expect.closeTo(50 / 52, 6),
+  ]);
+  expect(alert['recent_changes']).toEqual([expect.stringMatching(/attribution: app-broken to bank by ada \(moved\)$/)]);
+  const message = hook.received.map(({ body }) => JSON.parse(body) as { data: Message }).at(-1)?.data;
+  expect(message?.contributors[0]).toMatchObject({ what: 'consumer_id app-broken' });
+  expect(message?.recent_changes).toEqual(alert['recent_changes']);
+});
+
 test('what a receiver did not take is listed, and delivered again when asked for', async () => {
   hook.answer = () => ({ status: 400 });
-  await find(ledger.db, { labels: { tenant_id: 'lost' }, from: begin + 11 * minute, to: begin + 30 * minute });
-  await advance(ledger.db, begin + 11 * minute);
+  await find(ledger.db, { labels: { tenant_id: 'lost' }, from: begin + 50 * minute, to: begin + 70 * minute });
+  await advance(ledger.db, begin + 50 * minute);
   await round(evaluator);
   const dead = await call('on_call', 'GET', '/v1/deliveries?outcome=dead');
   expect(dead.json.data).toMatchObject([
