@@ -186,6 +186,10 @@ test('a silence is made, listed, heeded and withdrawn; every problem of one is n
   expect((await call('on_call', 'DELETE', '/v1/silences/none')).status).toBe(404);
 });
 
+function priceLine(model: string, at: number): string {
+  return `('azure', 'azure.ai.openai', '${model}', 2.5, 1000000, '2026-01-01 00:00:00.000', '${instant(at)}', 'ada', 'list of October')`;
+}
+
 test('an alert says who explains it and what was changed before it, as they were when it fired, wherever it is asked', async () => {
   const from = begin + 40 * minute;
   const failing = (consumer_id: string, calls: number, at: number, status: number): CallRecord[] =>
@@ -194,6 +198,8 @@ test('an alert says who explains it and what was changed before it, as they were
       started_at: at + index * 100,
       consumer_id,
       deployment: 'gpt-4o',
+      provider_name: 'azure.ai.openai',
+      response_model: 'gpt-4o-2024-11-20',
       http_response_status_code: status,
     }));
   const yesterday = from - 1_440 * minute;
@@ -219,6 +225,10 @@ test('an alert says who explains it and what was changed before it, as they were
   await ledger.db.command(
     `INSERT INTO attributions (consumer_id, tenant_id, valid_from, known_from, author, reason) VALUES ('app-broken', 'bank', '2026-01-01 00:00:00.000', '${instant(from - 30 * minute)}', 'ada', 'moved')`,
   );
+  const prices = ['gpt-4o', 'gpt-5'].map((model) => priceLine(model, from - 20 * minute));
+  await ledger.db.command(
+    `INSERT INTO prices (price_list, provider_name, model, list_unit_price, pricing_quantity, valid_from, known_from, author, reason) VALUES ${prices.join(', ')}`,
+  );
   for (const now of [0, 1, 2, 5]) {
     await advance(ledger.db, from + now * minute);
     await round(evaluator);
@@ -228,7 +238,11 @@ test('an alert says who explains it and what was changed before it, as they were
     'consumer_id app-broken',
     expect.closeTo(50 / 52, 6),
   ]);
-  expect(alert['recent_changes']).toEqual([expect.stringMatching(/attribution: app-broken to bank by ada \(moved\)$/)]);
+  // The other model's price concerns another deployment.
+  expect(alert['recent_changes']).toEqual([
+    expect.stringMatching(/price: gpt-4o by ada \(list of October\)$/),
+    expect.stringMatching(/attribution: app-broken to bank by ada \(moved\)$/),
+  ]);
   const message = hook.received.map(({ body }) => JSON.parse(body) as { data: Message }).at(-1)?.data;
   expect(message?.contributors[0]).toMatchObject({ what: 'consumer_id app-broken' });
   expect(message?.recent_changes).toEqual(alert['recent_changes']);
