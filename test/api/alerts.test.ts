@@ -186,22 +186,25 @@ test('a silence is made, listed, heeded and withdrawn; every problem of one is n
   expect((await call('on_call', 'DELETE', '/v1/silences/none')).status).toBe(404);
 });
 
+/** So many calls of a consumer to one deployment from an instant (ms) on, with a status. */
+function called(consumer_id: string, calls: number, at: number, status: number): CallRecord[] {
+  return Array.from({ length: calls }, (_, index) => ({
+    call_id: `gw/${consumer_id}-${at}-${status}-${index}`,
+    started_at: at + index * 100,
+    consumer_id,
+    deployment: 'gpt-4o',
+    provider_name: 'azure.ai.openai',
+    response_model: 'gpt-4o-2024-11-20',
+    http_response_status_code: status,
+  }));
+}
+
 function priceLine(model: string, at: number): string {
   return `('azure', 'azure.ai.openai', '${model}', 2.5, 1000000, '2026-01-01 00:00:00.000', '${instant(at)}', 'ada', 'list of October')`;
 }
 
 test('an alert says who explains it and what was changed before it, as they were when it fired, wherever it is asked', async () => {
   const from = begin + 40 * minute;
-  const failing = (consumer_id: string, calls: number, at: number, status: number): CallRecord[] =>
-    Array.from({ length: calls }, (_, index) => ({
-      call_id: `gw/${consumer_id}-${at}-${status}-${index}`,
-      started_at: at + index * 100,
-      consumer_id,
-      deployment: 'gpt-4o',
-      provider_name: 'azure.ai.openai',
-      response_model: 'gpt-4o-2024-11-20',
-      http_response_status_code: status,
-    }));
   const yesterday = from - 1_440 * minute;
   await ledger.attribute(
     ['app-large', 'app-broken'].map((consumer_id) => ({
@@ -212,12 +215,12 @@ test('an alert says who explains it and what was changed before it, as they were
     })),
   );
   const calls = [
-    ...failing('app-large', 60, from, 200),
-    ...failing('app-large', 20, from, 500),
-    ...failing('app-broken', 50, from, 500),
-    ...failing('app-large', 60, yesterday, 200),
-    ...failing('app-large', 18, yesterday, 500),
-    ...failing('app-broken', 50, yesterday, 200),
+    ...called('app-large', 60, from, 200),
+    ...called('app-large', 20, from, 500),
+    ...called('app-broken', 50, from, 500),
+    ...called('app-large', 60, yesterday, 200),
+    ...called('app-large', 18, yesterday, 500),
+    ...called('app-broken', 50, yesterday, 200),
   ];
   await ledger.store(calls, 'import/calls/0');
   const labels = { tenant_id: 'bank', deployment: 'gpt-4o' };
