@@ -32,15 +32,17 @@ const asked = { ledger: detectors, wall: [...wallDetectors, deliveryFailing] } a
 export async function detect(db: Database, at: Instants): Promise<Detected> {
   const measured =
     at.ledger === null ? null : await settle({ detector: 'prepare', clock: 'ledger' }, prepare(db, at.ledger));
-  const answers = (await Promise.all([answersOf(db, 'ledger', at.ledger), answersOf(db, 'wall', at.wall)])).flat();
+  // A backlog, as on the first day or after an outage, is measured in several ticks; half of it would be judged wrongly.
+  const behind = measured?.kind === 'answered' && !measured.value.complete;
+  const ledger = behind ? null : at.ledger;
+  const answers = (await Promise.all([answersOf(db, 'ledger', ledger), answersOf(db, 'wall', at.wall)])).flat();
   const failures = answers.filter((answer) => answer.kind === 'failed');
   if (failures.length > 0 && failures.length === answers.length) throw failures[0]?.error;
   if (measured?.kind === 'failed') failures.push(measured);
   return {
     detections: answers.flatMap((answer) => (answer.kind === 'answered' ? answer.value : [])),
     failed: failures.map(({ detector, clock, error }) => ({ detector, clock, reason: word(error) })),
-    // A backlog, as on the first day or after an outage, is measured in several ticks.
-    complete: failures.length === 0 && (measured?.kind !== 'answered' || measured.value.complete),
+    complete: failures.length === 0 && !behind,
   };
 }
 

@@ -17,6 +17,7 @@ import { alertsRoute } from './routes/alerts.ts';
 import { allocatedRoute } from './routes/allocated.ts';
 import { anomaliesRoute } from './routes/anomalies.ts';
 import { bookRoutes } from './routes/books.ts';
+import { budgetStatusRoute } from './routes/budget_status.ts';
 import { callRoute } from './routes/call.ts';
 import { callsRoute } from './routes/calls.ts';
 import { coldStartsRoute } from './routes/cold_starts.ts';
@@ -64,6 +65,7 @@ export function createApp(setting: Setting, health: Health, version: string): Ap
     spendRoute,
     reratedRoute,
     allocatedRoute,
+    budgetStatusRoute,
     latencyRoute,
     errorsRoute,
     callsRoute,

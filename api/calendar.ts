@@ -91,6 +91,12 @@ export function monthOf(month: string, tz: string): Span {
   return { from: new Date(from.getTime()), to: new Date(bucketEnd('P1M', from.getTime(), tz)) };
 }
 
+/** The calendar month of a time zone in which an instant is, such as 2026-10. */
+export function monthAt(instant: Date, tz: string): string {
+  const local = new TZDate(instant.getTime(), tz);
+  return `${local.getFullYear()}-${String(local.getMonth() + 1).padStart(2, '0')}`;
+}
+
 /**
  * The window before one: as many months before where it is of whole months of the zone, as many days before where it is
  * of whole days, else as long.

@@ -38,7 +38,7 @@ const seen = { ...range, visible_tenants: 'Array(String)' } as const satisfies T
 /** Cold starts and other waits, for whom one may see. */
 export const coldStartAnswers = view(
   'cold_start_answers',
-  { ...seen, deployment: 'Array(String)', class: 'Array(String)' },
+  { ...seen, tenant_id: 'Array(String)', deployment: 'Array(String)', class: 'Array(String)' },
   {
     cold_start_id: 'String',
     deployment: 'String',
@@ -120,6 +120,8 @@ export const measuredThrough = view(
 const coldStarts = view('cold_starts', { at: instant }, detectionColumns);
 /** Objectives whose allowance of failures is used up too fast. */
 const sloBurn = view('slo_burn', { at: instant }, detectionColumns);
+/** Budgets that are used up too fast, or are. */
+const budgetBurn = view('budget_burn', { at: instant }, detectionColumns);
 /** Consumers that are not themselves: loops, and keys in other hands. */
 const consumerAnomalies = view('consumer_anomalies', { at: instant }, detectionColumns);
 /** Spend without a price or without a tenant. */
@@ -128,7 +130,7 @@ const moneyGaps = view('money_gaps', { at: instant }, detectionColumns);
 const pipelineHealth = view('pipeline_health', { at: instant }, detectionColumns);
 
 /** What is found in calls, to be read at the instant up to which `prepare` has come. */
-export const detectors = [trafficAnomalies, coldStarts, sloBurn, consumerAnomalies, moneyGaps] as const;
+export const detectors = [trafficAnomalies, coldStarts, sloBurn, budgetBurn, consumerAnomalies, moneyGaps] as const;
 
 /** What is found in the state of things, to be read at the time it is. */
 export const wallDetectors = [pipelineHealth] as const;

@@ -221,6 +221,45 @@ export const allocated = view(
   },
 );
 
+/** What was spent of budgets in a calendar month, and what the month will come to. */
+export const budgetStatus = view(
+  'budget_status',
+  {
+    ...unstepped,
+    history_from: "DateTime64(3, 'UTC')",
+    at: "DateTime64(3, 'UTC')",
+    budget_keys: 'Array(String)',
+  },
+  {
+    budget_id: 'String',
+    name: 'String',
+    filters: 'Map(String, Array(String))',
+    cost: 'LowCardinality(String)',
+    amount: 'Decimal(38, 6)',
+    billing_currency: 'LowCardinality(String)',
+    time_zone: 'String',
+    month_start: "DateTime64(3, 'UTC')",
+    month_end: "DateTime64(3, 'UTC')",
+    spent_until: "DateTime64(3, 'UTC')",
+    remaining_days: 'UInt16',
+    actual_cost: amount,
+    remaining_amount: amount,
+    actual_percent: 'Nullable(Decimal(38, 4))',
+    forecast_cost: amount,
+    forecast_percent: 'Nullable(Decimal(38, 4))',
+    forecast_low: amount,
+    forecast_high: amount,
+    forecast_error_percent: 'Nullable(Decimal(38, 4))',
+    forecast_weeks: 'UInt8',
+    forecast_trials: 'UInt8',
+    actual_percents_reached: 'Array(Decimal(9, 4))',
+    forecast_percents_reached: 'Array(Decimal(9, 4))',
+    state: 'String',
+    unpriced_tokens: 'UInt64',
+    committed_tokens: 'UInt64',
+  },
+);
+
 /** Which price lists the book was written from: each import states its content in `reason`. */
 export const priceSources = view(
   'price_sources',
@@ -229,4 +268,4 @@ export const priceSources = view(
 );
 
 /** The views of money; `contract.ts` compares them with the database. */
-export const moneyViews = [spend, rerated, spendChange, allocated, priceSources] as const;
+export const moneyViews = [spend, rerated, spendChange, allocated, budgetStatus, priceSources] as const;

@@ -28,43 +28,44 @@ const measures: Readonly<Record<string, string>> = {
 
 type Episode = Row<(typeof anomalyEpisodes)['columns']>;
 
+const { from, to, limit, format } = windowShape(limits);
+const contributor = rowSchema(contributors.columns);
+const row = rowSchema(anomalyEpisodes.columns).extend({
+  contributors: z
+    .array(contributor)
+    .nullable()
+    .describe(
+      `What explains at least half of the difference to a day and a week before, the best first; empty where nothing does, null where it was not asked: for rules that nobody contributes to, and beyond the first ${explainedMax} rows`,
+    ),
+});
+const route = {
+  path,
+  summary: 'What differed from what was expected',
+  description:
+    'Findings of all detectors, one row per time that they lasted, the newest first. They are stored when they are found: of what is later than `evaluated_through` nothing is known yet, and null says that nobody has looked at all.',
+  roles: ['viewer', 'on_call', 'admin'],
+  query: {
+    from,
+    to,
+    limit,
+    format,
+    tenant_id: several.describe('Only these tenants; repeat the parameter to allow several'),
+    rule: several.describe('Only these rules; repeat the parameter to allow several'),
+  },
+  params: {},
+  ok: listResponse(
+    row,
+    z.object({
+      from: z.iso.datetime(),
+      to: z.iso.datetime(),
+      evaluated_through: z.iso.datetime().nullable(),
+      truncated: z.boolean(),
+    }),
+  ),
+} as const;
+
 /** What was detected, with what explains it. */
 export function anomaliesRoute(app: App, setting: Setting): void {
-  const { from, to, limit, format } = windowShape(limits);
-  const contributor = rowSchema(contributors.columns);
-  const row = rowSchema(anomalyEpisodes.columns).extend({
-    contributors: z
-      .array(contributor)
-      .nullable()
-      .describe(
-        `What explains at least half of the difference to a day and a week before, the best first; empty where nothing does, null where it was not asked: for rules that nobody contributes to, and beyond the first ${explainedMax} rows`,
-      ),
-  });
-  const route = {
-    path,
-    summary: 'What differed from what was expected',
-    description:
-      'Findings of all detectors, one row per time that they lasted, the newest first. They are stored when they are found: of what is later than `evaluated_through` nothing is known yet, and null says that nobody has looked at all.',
-    roles: ['viewer', 'on_call', 'admin'],
-    query: {
-      from,
-      to,
-      limit,
-      format,
-      tenant_id: several.describe('Only these tenants; repeat the parameter to allow several'),
-      rule: several.describe('Only these rules; repeat the parameter to allow several'),
-    },
-    params: {},
-    ok: listResponse(
-      row,
-      z.object({
-        from: z.iso.datetime(),
-        to: z.iso.datetime(),
-        evaluated_through: z.iso.datetime().nullable(),
-        truncated: z.boolean(),
-      }),
-    ),
-  } as const;
   register(app, route, async (c, given) => {
     const window = accepted(windowOf(path, given, setting.now()));
     const args = {

@@ -38,6 +38,7 @@ export function coldStartsRoute(app: App, setting: Setting): void {
       to,
       limit,
       format,
+      tenant_id: several.describe('Only those in which callers of these tenants waited'),
       deployment: several.describe('Only these deployments; repeat the parameter to allow several'),
       class: several.describe(
         `Only these classes, of ${classes.join(', ')}; default: all but isolated_tail, which is one or two slow calls`,
@@ -60,6 +61,7 @@ export function coldStartsRoute(app: App, setting: Setting): void {
       from: argument(window.from),
       to: argument(window.to),
       visible_tenants: [...c.get('principal').visibleTenants],
+      tenant_id: given.tenant_id ?? [],
       deployment: given.deployment ?? [],
       class: given.class ?? [],
     };

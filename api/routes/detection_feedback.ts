@@ -57,7 +57,7 @@ export function detectionFeedbackRoutes(app: App, setting: Setting): void {
     const at = new Date(Number(cold_start_id.split('-')[1]));
     const window = { from: argument(at), to: argument(new Date(at.getTime() + 1)) };
     // Every class by name, because none means all but the tails.
-    const filters = { visible_tenants: [...visibleTenants], deployment: [], class: [...classes] };
+    const filters = { visible_tenants: [...visibleTenants], tenant_id: [], deployment: [], class: [...classes] };
     const found = await setting.db.read(coldStartAnswers, { ...window, ...filters }, { columns: ['cold_start_id'] });
     if (!found.some((one) => one.cold_start_id === cold_start_id)) throw new ProblemError('not_found', none);
     await store('cold_start', cold_start_id, at, [verdict, name, comment]);

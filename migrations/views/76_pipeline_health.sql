@@ -27,7 +27,7 @@ FROM
     WHERE NOT balanced
     UNION ALL
     SELECT ('pipeline_gap', map('stream', toString(stream)), 'page', min(noticed_at), toFloat64(sum(last - first + 1)), 0., 'messages lost', toString(stream),
-            toJSONString(map('reason', toString(any(reason)))))
+            toJSONString(map('first', toString(min(first)), 'last', toString(max(last)))))
     FROM gaps FINAL
     WHERE noticed_at >= {at:DateTime64(3, 'UTC')} - INTERVAL 1 HOUR AND noticed_at < {at:DateTime64(3, 'UTC')}
     GROUP BY stream

@@ -23,4 +23,5 @@ WHERE e.started_at >= {from:DateTime64(3, 'UTC')} AND e.started_at < {to:DateTim
   AND (empty({deployment:Array(String)}) OR has({deployment:Array(String)}, e.deployment))
   AND (empty({class:Array(String)}) OR has({class:Array(String)}, e.class))
   AND (empty({class:Array(String)}) AND e.class != 'isolated_tail' OR notEmpty({class:Array(String)}))
+  AND (empty({tenant_id:Array(String)}) OR hasAny(tenants, {tenant_id:Array(String)}))
   AND (has({visible_tenants:Array(String)}, '*') OR notEmpty(tenants));

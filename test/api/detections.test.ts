@@ -118,7 +118,7 @@ test('a viewer sees the findings of its tenants, and of a region nobody but who 
   const ours = await ask<Told>(app, keys.ours, `/v1/anomalies?${window}&tenant_id=theirs&tenant_id=ours`);
   expect(new Set(ours.data.map((row) => row['tenant_id']))).toEqual(new Set(['ours']));
   const all = await ask<Told>(app, keys.all, `/v1/anomalies?${window}`);
-  expect(all.data.map((row) => row['tenant_id']).sort()).toEqual(['', 'ours', 'ours', 'theirs']);
+  expect(all.data.map((row) => String(row['tenant_id'])).sort()).toEqual(['', 'ours', 'ours', 'theirs']);
 });
 
 test('a wait is seen by the tenants whose callers waited, and names no other; single tails are asked for', async () => {

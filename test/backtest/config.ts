@@ -41,10 +41,10 @@ export type TrafficConfig = {
 
 /** Weeks of traffic by the minute, for everything that counts. */
 export const weeks: TrafficConfig = {
-  tenants: 2,
+  tenants: 1,
   deployments: 50,
   trainingDays: 28,
-  scoredDays: 14,
+  scoredDays: 7,
   scoredFrom: Date.UTC(2026, 8, 7),
   mean: [0.5, 2_000],
   amplitude: [0.2, 0.9],

@@ -60,10 +60,13 @@ export function weeksTable(config: TrafficConfig, run: WeeksRun): string[] {
   return lines;
 }
 
+function instant(ms: number): string {
+  return new Date(ms).toISOString().slice(0, 16);
+}
+
 /** Each false alert with what was found and what went on in its series, as lines; for whoever improves a detector. */
 export function falseList(run: WeeksRun): string[] {
   const bySeries = new Map(run.series.map((one) => [seriesKey(one), one]));
-  const instant = (ms: number): string => new Date(ms).toISOString().slice(0, 16);
   return falseAlerts(
     run.alerts,
     run.series.flatMap((one) => one.incidents),

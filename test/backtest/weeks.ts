@@ -13,6 +13,8 @@ const dayMs = 24 * hourMs;
 
 export type WeeksRun = {
   readonly series: readonly Series[];
+  readonly findings: readonly Finding[];
+  readonly timings: (rule: string) => Timing;
   readonly alerts: readonly Alert[];
   /** Milliseconds of the statements that found, one per hour of 60 ticks. */
   readonly findMs: readonly number[];
@@ -47,14 +49,18 @@ export async function runWeeks(
     learnMs.push(performance.now() - began - (findMs.at(-1) ?? 0));
     if ((hour - config.scoredFrom) % dayMs === 0) progress(argument(hour));
   }
-  return { series, findMs, learnMs, alerts: await readAlerts(db, config) };
+  const { findings, timings } = await readFindings(db, config);
+  return { series, findMs, learnMs, findings, timings, alerts: alertsOf(findings, (rule) => timings(rule)) };
 }
 
-/** The alerts of everything that was found, by the rules' own timings. */
-async function readAlerts(db: Database, config: TrafficConfig): Promise<Alert[]> {
+/** Everything that was found, and the rules' own timings. */
+async function readFindings(
+  db: Database,
+  config: TrafficConfig,
+): Promise<{ readonly findings: Finding[]; readonly timings: (rule: string) => Timing }> {
   const [known] = await db.read(detectorValues, { at: argument(config.scoredFrom) });
   const values = known?.values ?? {};
-  const timingOf = (rule: string): Timing => ({
+  const timings = (rule: string): Timing => ({
     forMs: (values[`${rule}.for_seconds`] ?? 0) * 1_000,
     keepMs: (values[`${rule}.keep_firing_for_seconds`] ?? 0) * 1_000,
   });
@@ -63,6 +69,5 @@ async function readAlerts(db: Database, config: TrafficConfig): Promise<Alert[]>
             score, observed, expected, evidence
      FROM ${detections.name} FINAL WHERE state = 'firing'`,
   );
-  const findings = rows.map((row): Finding => Object.assign(row, { at: Number(row.at) }));
-  return alertsOf(findings, timingOf);
+  return { findings: rows.map((row): Finding => Object.assign(row, { at: Number(row.at) })), timings };
 }

@@ -1,0 +1,120 @@
+import fc from 'fast-check';
+import { bucketOf } from '../api/brute.ts';
+import type { Books, Contract, Discount, Metered, Price } from './oracle.ts';
+
+const hour = 3_600_000;
+/** Three months with both changes of the clock: Europe 29 March, America 8 March, Lord Howe 5 April by half an hour. */
+export const from = Date.UTC(2026, 1, 27, 12);
+export const to = Date.UTC(2026, 4, 2, 12);
+/** Ahead and behind, by hours, half hours and three quarters, with and without summer time. */
+export const zones = [
+  'UTC',
+  'Europe/Berlin',
+  'America/St_Johns',
+  'Asia/Kathmandu',
+  'Australia/Lord_Howe',
+  'Pacific/Kiritimati',
+] as const;
+
+/** Instants at which something is easily counted to the wrong side: months and days of each zone, changes of the clock. */
+const edges = [
+  ...zones.flatMap((tz) => [3, 4, 5].map((month) => bucketOf(Date.UTC(2026, month - 1, 3), 'P1M', tz))),
+  ...zones.map((tz) => bucketOf(Date.UTC(2026, 2, 29, 12), 'P1D', tz)),
+  Date.UTC(2026, 2, 29, 1),
+  Date.UTC(2026, 2, 8, 5, 30),
+  Date.UTC(2026, 3, 4, 15),
+];
+
+const edge = fc.constantFrom(...edges);
+const instant = fc.oneof(
+  fc.integer({ min: from, max: to - 1 }),
+  fc.tuple(edge, fc.integer({ min: -2, max: 2 })).map(([at, by]) => at + by),
+);
+const validFrom = fc.oneof(fc.constant(Date.UTC(2020, 0)), edge, fc.integer({ min: from, max: to }));
+const dated = validFrom.chain((valid_from) =>
+  fc.record({
+    valid_from: fc.constant(valid_from),
+    valid_to: fc.option(
+      fc.integer({ min: 1, max: 60 * 24 }).map((hours) => valid_from + hours * hour),
+      { nil: null, freq: 4 },
+    ),
+  }),
+);
+const price = fc
+  .tuple(fc.integer({ min: 0, max: 99 }), fc.integer({ min: 0, max: 999_999_999 }))
+  .map(([whole, fraction]) => `${whole}.${String(fraction).padStart(9, '0')}049999996`);
+const model = fc.constantFrom('m0', 'm1', 'm2');
+const kind = fc.constantFrom('input', 'cache_read', 'cache_write_1h', 'output', 'reasoning');
+const tenant = fc.constantFrom('', 'a', 'b');
+
+const books: fc.Arbitrary<Books> = fc.record({
+  prices: fc.array(
+    fc
+      .tuple(
+        dated,
+        fc.record({
+          model,
+          token_kind: kind,
+          context_over_tokens: fc.constantFrom(0, 0, 200_000),
+          list_unit_price: price,
+        }),
+      )
+      .map(([a, b]): Price => ({ ...a, ...b })),
+    { minLength: 12, maxLength: 24 },
+  ),
+  discounts: fc.array(
+    fc
+      .tuple(
+        dated,
+        fc.record({
+          tenant_id: tenant,
+          model: fc.oneof(fc.constant(''), model),
+          token_kind: fc.oneof(fc.constant(''), kind),
+          percent: fc.integer({ min: 0, max: 1_000_000 }),
+        }),
+      )
+      .map(([a, { percent, ...b }]): Discount => ({
+        ...a,
+        ...b,
+        agreement_id: `d${percent}`,
+        discount_percent: (percent / 10_000).toFixed(4),
+      })),
+    { minLength: 3, maxLength: 8 },
+  ),
+  contracts: fc.array(
+    fc
+      .tuple(dated, fc.record({ tenant_id: tenant, model, token_kind: kind, contracted_unit_price: price }))
+      .map(([a, b]): Contract => ({ ...a, ...b })),
+    { minLength: 2, maxLength: 5 },
+  ),
+});
+
+const tokens = fc.oneof(fc.integer({ min: 0, max: 300_000 }), fc.integer({ min: 0, max: 4_000_000_000 })).map(BigInt);
+const call = fc.record({
+  started_at: instant,
+  tenant_id: fc.constantFrom('a', 'b', 'unattributed'),
+  deployment: fc.constantFrom('d1', 'd2', 'ptu'),
+  model: fc.constantFrom('m0', 'm1', 'm2', 'm3'),
+  tokens: fc.record({ input: tokens, cache_read: tokens, cache_write_1h: tokens, output: tokens, reasoning: tokens }),
+});
+
+/** Rows of a book that say different things about the same key and start: which counts would be chance. */
+function apart<T>(rows: readonly T[], key: (row: T) => string): T[] {
+  return [...new Map(rows.map((row) => [key(row), row])).values()];
+}
+
+/** Books and calls of some months; the same seed gives the same. */
+export function generate(seed: number, calls: number): { books: Books; calls: Metered[] } {
+  const [made] = fc.sample(books, { seed, numRuns: 1 });
+  const { prices = [], discounts = [], contracts = [] } = made ?? {};
+  return {
+    books: {
+      prices: apart(prices, (p) => `${p.model} ${p.token_kind} ${p.context_over_tokens} ${p.valid_from}`),
+      discounts: apart(discounts, (d) => d.agreement_id),
+      contracts: apart(contracts, (c) => `${c.tenant_id} ${c.model} ${c.token_kind} ${c.valid_from}`),
+    },
+    calls: fc
+      .sample(call, { seed: seed + 1, numRuns: calls })
+      .map((made, i) => ({ ...made, call_id: `gw/${i}`, consumer_id: made.tenant_id })),
+  };
+}
