@@ -1,4 +1,5 @@
 import { alertTables } from './alert_tables.ts';
+import { detectionTables } from './detection_tables.ts';
 import { invoiceLines } from './invoices.ts';
 import { bookTables } from './money.ts';
 import { statementTables } from './statements.ts';
@@ -179,5 +180,6 @@ export const tables = [
   ...statementTables,
   invoiceLines,
   apiKeys,
+  ...detectionTables,
   ...alertTables,
 ] as const;

@@ -1,4 +1,5 @@
 import { alertViews } from './alerts.ts';
+import { detectionViews } from './detection.ts';
 import {
   apiKey,
   backfilled,
@@ -159,5 +160,6 @@ export const views = [
   ownership,
   workers,
   apiKey,
+  ...detectionViews,
   ...alertViews,
 ] as const;
