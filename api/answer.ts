@@ -72,7 +72,7 @@ export async function coverage(db: Reader, args: Arguments<typeof rated>, own?: 
 }
 
 /** Rounded down at 10^-6, so that 1 means all and never nearly all. */
-function share(part: bigint = 0n, ...whole: readonly (bigint | undefined)[]): number | null {
+export function share(part: bigint = 0n, ...whole: readonly (bigint | undefined)[]): number | null {
   const total = whole.reduce<bigint>((sum, n) => sum + (n ?? 0n), 0n);
   return total === 0n ? null : Number((part * 1_000_000n) / total) / 1e6;
 }

@@ -20,6 +20,7 @@ import { bookRoutes } from './routes/books.ts';
 import { budgetStatusRoute } from './routes/budget_status.ts';
 import { callRoute } from './routes/call.ts';
 import { callsRoute } from './routes/calls.ts';
+import { chargebackRoutes } from './routes/chargeback.ts';
 import { coldStartsRoute } from './routes/cold_starts.ts';
 import { deliveriesRoutes } from './routes/deliveries.ts';
 import { detectionFeedbackRoutes } from './routes/detection_feedback.ts';
@@ -29,6 +30,7 @@ import { type Health, healthRoutes } from './routes/health.ts';
 import { intakeRoutes } from './routes/intake.ts';
 import { latencyRoute } from './routes/latency.ts';
 import { pipelineRoute } from './routes/pipeline.ts';
+import { reconciliationRoutes } from './routes/reconciliation.ts';
 import { rejectedRoute } from './routes/rejected.ts';
 import { reratedRoute } from './routes/rerated.ts';
 import { silencesRoutes } from './routes/silences.ts';
@@ -72,6 +74,7 @@ export function createApp(setting: Setting, health: Health, version: string): Ap
     callRoute,
     pipelineRoute,
     rejectedRoute,
+    reconciliationRoutes,
     coldStartsRoute,
     anomaliesRoute,
     detectionFeedbackRoutes,
@@ -83,6 +86,7 @@ export function createApp(setting: Setting, health: Health, version: string): Ap
   ]) {
     route(app, setting);
   }
+  chargebackRoutes(app, setting);
   bookRoutes(app, setting);
   intakeRoutes(app, setting);
   healthRoutes(app, health);

@@ -79,3 +79,15 @@ export function wholeParquet(): Filter {
     },
   };
 }
+
+type Cell = readonly [value: string | readonly string[] | null, isNumber: boolean];
+
+/** One row of CSV as the database writes it: text in quotes, numbers bare, null empty. `neutraliser` is still to pass. */
+export function csvRow(cells: readonly Cell[]): string {
+  const written = cells.map(([value, isNumber]) => {
+    if (value === null) return '';
+    const text = typeof value === 'string' ? value : value.join(' ');
+    return isNumber ? text : `"${text.replaceAll('"', '""')}"`;
+  });
+  return `${written.join(',')}\n`;
+}

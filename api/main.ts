@@ -2,7 +2,13 @@ import { serve, type ServerType } from '@hono/node-server';
 import { readFile } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import { z } from 'zod';
-import { databaseConfig, databaseVariables, openDatabase, type DatabaseConfig } from '#clickhouse/client.ts';
+import {
+  type Database,
+  databaseConfig,
+  databaseVariables,
+  openDatabase,
+  type DatabaseConfig,
+} from '#clickhouse/client.ts';
 import { differences } from '#clickhouse/contract.ts';
 import { ConfigurationError, messageOf, readEnvironment, wholeNumber } from '#common/environment.ts';
 import { type Running, runUntilSignal } from '#common/lifecycle.ts';
@@ -14,6 +20,7 @@ import { parseBookCommand, runBookCommand } from './book_command.ts';
 import { apiTarget, databaseTarget } from './book_target.ts';
 import { createKey, parseKeyOptions } from './keys.ts';
 import { reader } from './reader.ts';
+import { apiBooks, databaseBooks, parseReconcileCommand, runReconcileCommand } from './reconcile_command.ts';
 import { readiness } from './readiness.ts';
 
 export { createKey };
@@ -27,10 +34,17 @@ export type Config = {
   readonly otlpEndpoint?: string | undefined;
   /** Of the ingest worker that takes what is pushed; null refuses it. */
   readonly intakeUrl?: string | null;
+  /** Who bills, as statements name it; undefined is Gatemeter. */
+  readonly issuer?: string | undefined;
   readonly log: Logger;
 };
 
 const now = (): Date => new Date();
+
+const defaultIssuer = 'Gatemeter';
+
+/** A command that has done what it was asked for. */
+const ended: Running = { close: async () => {}, closed: Promise.resolve() };
 
 /** Requests in flight get this long to end when the program is asked to stop. */
 const graceMs = 10_000;
@@ -44,7 +58,14 @@ export async function start(config: Config): Promise<Running & { readonly url: s
     if (wrong.length > 0) {
       throw new ConfigurationError(`the database differs from what this version needs:\n  ${wrong.join('\n  ')}`);
     }
-    const setting = { db: reader(db), books: writer(db), now, log: config.log, intakeUrl: config.intakeUrl ?? null };
+    const setting = {
+      db: reader(db),
+      books: writer(db),
+      now,
+      log: config.log,
+      intakeUrl: config.intakeUrl ?? null,
+      issuer: config.issuer ?? defaultIssuer,
+    };
     const app = createApp(
       setting,
       { readiness: readiness(db, now), metricsText: telemetry.metricsText },
@@ -115,6 +136,15 @@ export const variables = {
     .optional()
     .describe('Intake of an ingest worker (its INGEST_INTAKE_PORT), for POST /v1/intake; unset refuses what is pushed'),
   PORT: wholeNumber(0, 65_535).default(8080).describe('Port to listen on (default 8080; 0 takes a free one)'),
+  STATEMENT_ISSUER: z
+    .string()
+    .trim()
+    .min(1)
+    .max(200)
+    .default(defaultIssuer)
+    .describe(
+      'Who bills, as FOCUS files name it (default Gatemeter); a closed month keeps the name it was closed under',
+    ),
 };
 
 /** The configuration from environment variables, or every problem with them at once. */
@@ -126,6 +156,7 @@ export function configFrom(environment: Readonly<Record<string, string | undefin
     port: read.PORT,
     otlpEndpoint: read.OTEL_EXPORTER_OTLP_ENDPOINT,
     intakeUrl: read.INTAKE_URL ?? null,
+    issuer: read.STATEMENT_ISSUER,
     log: createLog('api'),
   };
 }
@@ -134,8 +165,11 @@ if (import.meta.main) {
   const [command, ...args] = process.argv.slice(2);
   await runUntilSignal(async () => {
     if (command === 'key') return printKey(args);
+    if (command === 'chargeback') return handOut(args);
     if (command === 'books') return keepBooks(args);
-    if (command !== undefined) throw new ConfigurationError(`unknown command ${command}; there are: key, books`);
+    if (command === 'reconcile') return reconcile(args);
+    if (command !== undefined)
+      throw new ConfigurationError(`unknown command ${command}; there are: key, books, chargeback, reconcile`);
     return start(configFrom(process.env));
   });
 }
@@ -143,13 +177,14 @@ if (import.meta.main) {
 /** `node api/main.ts key …`: the one time that the key is seen. */
 async function printKey(args: readonly string[]): Promise<Running> {
   const wanted = parseKeyOptions(args);
-  const db = openDatabase(databaseConfig(readEnvironment(databaseVariables, process.env)), 'api');
-  try {
-    process.stdout.write(`${await createKey(db, wanted)}\n`);
-  } finally {
-    await db.close();
-  }
-  return { close: async () => {}, closed: Promise.resolve() };
+  return onDatabase(async (db) => print(`${await createKey(db, wanted)}\n`));
+}
+
+/** `node api/main.ts chargeback …`: the statement of a month, from a running API or from the database. */
+async function handOut(args: readonly string[]): Promise<Running> {
+  const { chargeback } = await import('./chargeback_command.ts');
+  await chargeback(args, process.env);
+  return ended;
 }
 
 function say(line: string): void {
@@ -163,16 +198,33 @@ function print(text: string): void {
 /** `node api/main.ts books …`: the books as files, in the database or through a running API. */
 async function keepBooks(args: readonly string[]): Promise<Running> {
   const command = parseBookCommand(args);
-  const done = { close: async () => {}, closed: Promise.resolve() };
   if (command.url !== undefined && command.key !== undefined) {
     await runBookCommand(command, apiTarget(command.url, command.key), say, print);
-    return done;
+    return ended;
   }
+  return onDatabase(async (db) => runBookCommand(command, databaseTarget(db, authorOf(command)), say, print));
+}
+
+/** `node api/main.ts reconcile …`: an invoice against the ledger. */
+async function reconcile(args: readonly string[]): Promise<Running> {
+  const command = parseReconcileCommand(args);
+  if (command.url !== undefined && command.key !== undefined) {
+    await runReconcileCommand(command, apiBooks(command.url, command.key), say, print);
+    return ended;
+  }
+  return onDatabase(async (db) => runReconcileCommand(command, databaseBooks(db, authorOf(command)), say, print));
+}
+
+function authorOf({ author }: { readonly author?: string | undefined }): string {
+  return author ?? userInfo().username;
+}
+
+async function onDatabase(run: (db: Database) => Promise<void>): Promise<Running> {
   const db = openDatabase(databaseConfig(readEnvironment(databaseVariables, process.env)), 'api');
   try {
-    await runBookCommand(command, databaseTarget(db, command.author ?? userInfo().username), say, print);
+    await run(db);
   } finally {
     await db.close();
   }
-  return done;
+  return ended;
 }

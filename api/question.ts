@@ -21,6 +21,8 @@ export type GroupedQuestion = {
   readonly groups: readonly string[];
   /** Columns that tell rows apart without being asked for. */
   readonly keys: readonly string[];
+  /** Columns that other views read and answers do not have. */
+  readonly inner?: readonly string[];
 };
 
 const limitNormal = 1_000;
@@ -29,9 +31,11 @@ const limitNormal = 1_000;
 export function groupedRoute(app: App, setting: Setting, question: GroupedQuestion): void {
   const groups = [...Object.keys(dimensions), ...question.groups];
   const optional = new Set(['bucket', ...groups]);
-  const measures = Object.keys(question.view.columns).filter((name) => !optional.has(name));
+  const inner = new Set(question.inner);
+  const measures = Object.keys(question.view.columns).filter((name) => !optional.has(name) && !inner.has(name));
   const money = 'currency' in question.view.parameters;
-  const row = rowSchema(question.view.columns, optional).extend({
+  const columns = Object.fromEntries(Object.entries(question.view.columns).filter(([name]) => !inner.has(name)));
+  const row = rowSchema(columns, optional).extend({
     partial: z.literal(true).optional().describe('The row reaches beyond complete_through: more may come'),
     ...(money ? changeSchema.partial().shape : {}),
   });

@@ -106,7 +106,7 @@ function operationId(path: string, method: string = 'get'): string {
   return `${method}_${path.replaceAll(/[{}]/g, '').split('/').slice(2).join('_').replaceAll('-', '_')}`;
 }
 
-function refusal(description: string): Responses[string] {
+export function refusal(description: string): Responses[string] {
   return { description, content: { 'application/problem+json': { schema: problem } } };
 }
 

@@ -6,6 +6,8 @@ import type { Reader } from './reader.ts';
 export type Setting = {
   readonly db: Reader;
   readonly books: Writer;
+  /** Who bills, as statements and FOCUS files name it. */
+  readonly issuer: string;
   readonly now: () => Date;
   readonly log: Logger;
   /** Of the worker that takes what is pushed; null where there is none. */

@@ -57,7 +57,7 @@ function limitOf(normal: number, maximum: number) {
 
 const once = 'must be given once, as text';
 
-const currency = z.string({ error: once }).regex(/^[A-Z]{3}$/, 'must be an ISO 4217 code such as EUR');
+export const currency = z.string({ error: once }).regex(/^[A-Z]{3}$/, 'must be an ISO 4217 code such as EUR');
 
 export const format = z
   .enum(['json', 'csv', 'parquet'], { error: 'must be json, csv or parquet' })

@@ -129,16 +129,11 @@ const moneyGaps = view('money_gaps', { at: instant }, detectionColumns);
 /** What is wrong with the books; as they are now, whatever `at`. */
 const pipelineHealth = view('pipeline_health', { at: instant }, detectionColumns);
 
-/** Every detector, to be read at the instant up to which `prepare` has come. */
-export const detectors = [
-  trafficAnomalies,
-  coldStarts,
-  sloBurn,
-  budgetBurn,
-  consumerAnomalies,
-  moneyGaps,
-  pipelineHealth,
-] as const;
+/** What is found in calls, to be read at the instant up to which `prepare` has come. */
+export const detectors = [trafficAnomalies, coldStarts, sloBurn, budgetBurn, consumerAnomalies, moneyGaps] as const;
+
+/** What is found in the state of things, to be read at the time it is. */
+export const wallDetectors = [pipelineHealth] as const;
 
 export const detectionViews = [
   detectorValues,
@@ -155,4 +150,5 @@ export const detectionViews = [
   anomalyEpisodes,
   contributors,
   ...detectors,
+  ...wallDetectors,
 ] as const;

@@ -18,6 +18,8 @@ export const sealed = view(
     since: "DateTime64(3, 'UTC')",
     linked_ids: 'Array(String)',
     roots: 'Array(String)',
+    parts: 'Array(String)',
+    weights: 'Array(UInt64)',
   },
   calls.columns,
 );
@@ -25,8 +27,8 @@ export const sealed = view(
 /** Pairs of ids that records of ranges state to be one call; `insertFromView(links, statedLinks)` keeps them. */
 export const statedLinks = view('stated_links', ranges, links.columns);
 
-/** The pairs that the calls of ranges, and the orphans, are part of. */
-export const linked = view('linked', { ...ranges, orphans: 'Array(String)' }, links.columns);
+/** The pairs that the calls of ranges, and the given ids, are part of. */
+export const linked = view('linked', { ...ranges, ids: 'Array(String)' }, links.columns);
 
 /** What sealing must know of ranges before it merges their calls; `since` is null where they touch none. */
 export const touched = view('touched', ranges, {

@@ -132,6 +132,8 @@ export const spend = view('spend', rated, {
   cost_center: 'String',
   token_kind: 'String',
   price_model: 'String',
+  list_token_price: amount,
+  contracted_token_price: amount,
   calls: 'UInt64',
   priced_tokens: 'UInt64',
   unpriced_tokens: 'UInt64',

@@ -1,6 +1,8 @@
 import { alertTables } from './alert_tables.ts';
 import { detectionTables } from './detection_tables.ts';
+import { invoiceLines } from './invoices.ts';
 import { bookTables } from './money.ts';
+import { statementTables } from './statements.ts';
 import { table, type Types } from './view.ts';
 
 /** Nullable measures and the names shared by `events` and `calls`, in wire order. */
@@ -90,7 +92,7 @@ export const events = table('events', {
 export const calls = table('calls', {
   call_id: 'String',
   call_ids: 'Array(String)',
-  version: 'UInt32',
+  version: 'UInt64',
   is_deleted: 'UInt8',
   completeness: 'LowCardinality(String)',
   records: 'UInt32',
@@ -107,8 +109,14 @@ export const calls = table('calls', {
   usage_disagrees: 'Bool',
 });
 
-/** Which ids mean the same call, in both directions; derived from `events.linked_ids`. */
-export const links = table('links', { id: 'String', linked_id: 'String' });
+/** Which ids mean the same call, in both directions, and who says so; derived from `events.linked_ids`. */
+export const links = table('links', {
+  id: 'String',
+  linked_id: 'String',
+  stated_by: 'String',
+  system: 'LowCardinality(String)',
+  since: 'Date',
+});
 
 /** Rejected records that were understood later, by their first place. */
 export const replays = table('replays', {
@@ -169,6 +177,8 @@ export const tables = [
   replays,
   backfills,
   ...bookTables,
+  ...statementTables,
+  invoiceLines,
   apiKeys,
   ...detectionTables,
   ...alertTables,

@@ -20,8 +20,10 @@ import {
   workers,
 } from './ledger.ts';
 import { bookViews } from './books.ts';
+import { invoiceImports, reconciliation } from './invoices.ts';
 import { moneyViews } from './money.ts';
 import { duplicates, losses, pipeline, recordCounts, rejected, rejectedRecords } from './pipeline.ts';
+import { statementViews } from './statements.ts';
 import { calls } from './tables.ts';
 import { dimensions, grouped, question, unfiltered } from './question.ts';
 import { view } from './view.ts';
@@ -129,7 +131,10 @@ export const views = [
   errors,
   latency,
   ...moneyViews,
+  ...statementViews,
   ...bookViews,
+  invoiceImports,
+  reconciliation,
   callRecords,
   callKeys,
   sealed,

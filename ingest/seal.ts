@@ -1,7 +1,8 @@
 import type { Database } from '#clickhouse/client.ts';
 import { calls, links } from '#clickhouse/tables.ts';
-import { clock, linked, orphans, sealed, statedLinks, touched } from '#clickhouse/ledger.ts';
+import { clock, orphans, sealed, statedLinks, touched } from '#clickhouse/ledger.ts';
 import { present } from '#common/assert.ts';
+import { haveSplit, nothingAround, readAround } from './linking.ts';
 import { wireInstant } from './reader.ts';
 
 const minuteMs = 60_000;
@@ -40,27 +41,23 @@ async function sealCalls(
   touching: Where & { readonly orphans: string[]; readonly since: string },
   mayBeLinked: boolean,
 ): Promise<void> {
-  const { since: _since, ...around } = touching;
-  const roots = mayBeLinked ? rootsOf(await db.read(linked, around)) : new Map<string, string>();
-  const since = wireInstant(Date.parse(touching.since));
-  await db.insertFrom(calls, sealed, { ...touching, since, linked_ids: [...roots.keys()], roots: [...roots.values()] });
-}
-
-/** For each id one that stands for all ids linked with it, whichever way round and however often a pair is stated. */
-function rootsOf(pairs: readonly { id: string; linked_id: string }[]): Map<string, string> {
-  const parents = new Map<string, string>();
-  const rootOf = (id: string): string => {
-    let root = id;
-    for (let parent = parents.get(root); parent !== undefined && parent !== root; parent = parents.get(root))
-      root = parent;
-    return root;
-  };
-  for (const { id, linked_id } of pairs) {
-    const [a, b] = [rootOf(id), rootOf(linked_id)];
-    parents.set(a > b ? a : b, a > b ? b : a);
+  const { orphans: ids, since, ...ranges } = touching;
+  const first = Date.parse(since);
+  for (;;) {
+    const around = mayBeLinked ? await readAround(db, { ...ranges, ids }) : nothingAround;
+    const found = [...around.groups.values()];
+    await db.insertFrom(calls, sealed, {
+      ...touching,
+      since: wireInstant(Math.min(first, around.since ?? first)),
+      linked_ids: [...around.groups.keys()],
+      roots: found.map(({ root }) => root),
+      parts: found.map(({ part }) => part),
+      weights: found.map(({ weight }) => weight),
+    });
+    // While this worker was held up, others may have learned that these are several calls, and sealed newer records that
+    // it has merged. Nobody but it knows of that, so it must mend it.
+    if (!(await haveSplit(db, around))) return;
   }
-  const ids = new Set(pairs.flatMap(({ id, linked_id }) => [id, linked_id]));
-  return new Map([...ids].sort().map((id) => [id, rootOf(id)]));
 }
 
 /**

@@ -1,7 +1,8 @@
 -- One row per call, whatever logs mention it. Derived: every row can be written again from `events` (view `sealed`).
 --
 -- Why Replacing with a version: sealing the same records gives the same row, so it may happen any number of times and
--- from any worker. The version is the number of records known, which only grows.
+-- from any worker. The version is what was known of links when it was sealed, before the number of records: both only
+-- grow, and a call that falls apart has fewer records than the row that it was part of.
 -- Why this key: a tenant is a set of consumers, so its questions prune; the version does not move a row, and where a
 -- late record changes consumer or time, the old key is withdrawn in the same insert (is_deleted).
 -- Why synced: what a stream reports as sealed must not be lost with the power, because nobody seals it again.
@@ -10,7 +11,7 @@ CREATE TABLE IF NOT EXISTS calls
 (
     call_id                               String                             COMMENT 'of the record that names the caller' CODEC(ZSTD(1)),
     call_ids                              Array(String)                      COMMENT 'every id that its records have' CODEC(ZSTD(1)),
-    version                               UInt32                             COMMENT 'records known when sealed' CODEC(T64, LZ4),
+    version                               UInt64                             COMMENT 'links and records known when sealed' CODEC(T64, LZ4),
     is_deleted                            UInt8                              COMMENT 'withdrawn: the call has moved to another key' CODEC(ZSTD(1)),
     completeness                          LowCardinality(String)             COMMENT 'complete, no_usage, or orphan (usage without its gateway record)' CODEC(ZSTD(1)),
     records                               UInt32                             COMMENT 'records it was sealed from' CODEC(T64, LZ4),
@@ -78,13 +79,17 @@ ORDER BY (consumer_id, started_at, call_id)
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1,
          min_age_to_force_merge_seconds = 3600, min_age_to_force_merge_on_partition_only = 1;
 -- Ids that mean the same call: a gateway in front of a gateway, a back end behind one. Each pair stands in both
--- directions. Derived from `events.linked_ids` before the calls of a range are sealed, so that of two workers that
--- store the two halves at once the later one sees both.
+-- directions, with who says so: a system that has two ids of its own around one call has seen two calls. Derived from
+-- `events.linked_ids` before the calls of a range are sealed, so that of two workers that store the two halves at once the
+-- later one sees both.
 CREATE TABLE IF NOT EXISTS links
 (
-    id         String CODEC(ZSTD(1)),
-    linked_id  String CODEC(ZSTD(1))
+    id         String                  CODEC(ZSTD(1)),
+    linked_id  String                  CODEC(ZSTD(1)),
+    stated_by  String                  COMMENT 'own id of the record that states the pair' CODEC(ZSTD(1)),
+    system     LowCardinality(String)  COMMENT 'that logged this record: the kind of its source, and its gateway' CODEC(ZSTD(1)),
+    since      Date                    COMMENT 'day on which the call of this record can have begun' CODEC(ZSTD(1))
 )
 ENGINE = ${R}ReplacingMergeTree
-ORDER BY (id, linked_id)
+ORDER BY (id, linked_id, stated_by, system, since)
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;

@@ -97,7 +97,7 @@ INSERT INTO detector_parameters (name, version, value, valid_from, valid_to, aut
 ('runaway_consumer.keep_firing_for_seconds', 1, 900, '2000-01-01 00:00:00.000', NULL, 'gatemeter', 'as long must it be gone: an incident that pauses is one incident'),
 ('leaked_key.for_seconds', 1, 0, '2000-01-01 00:00:00.000', NULL, 'gatemeter', 'as long must it hold before it is told: a finding of one minute is chance'),
 ('leaked_key.keep_firing_for_seconds', 1, 3600, '2000-01-01 00:00:00.000', NULL, 'gatemeter', 'as long must it be gone: an incident that pauses is one incident'),
-('unpriced_model.for_seconds', 1, 0, '2000-01-01 00:00:00.000', NULL, 'gatemeter', 'as long must it hold before it is told: a finding of one minute is chance'),
+('unpriced_model.for_seconds', 1, 300, '2000-01-01 00:00:00.000', NULL, 'gatemeter', 'as long must it hold before it is told: the records that name provider and model may come minutes apart'),
 ('unpriced_model.keep_firing_for_seconds', 1, 3600, '2000-01-01 00:00:00.000', NULL, 'gatemeter', 'as long must it be gone: an incident that pauses is one incident'),
 ('unattributed_spend.for_seconds', 1, 900, '2000-01-01 00:00:00.000', NULL, 'gatemeter', 'as long must it hold before it is told: a finding of one minute is chance'),
 ('unattributed_spend.keep_firing_for_seconds', 1, 3600, '2000-01-01 00:00:00.000', NULL, 'gatemeter', 'as long must it be gone: an incident that pauses is one incident'),
@@ -112,4 +112,8 @@ INSERT INTO detector_parameters (name, version, value, valid_from, valid_to, aut
 ('silent_source.for_seconds', 1, 0, '2000-01-01 00:00:00.000', NULL, 'gatemeter', 'as long must it hold before it is told: a finding of one minute is chance'),
 ('silent_source.keep_firing_for_seconds', 1, 300, '2000-01-01 00:00:00.000', NULL, 'gatemeter', 'as long must it be gone: an incident that pauses is one incident'),
 ('upstream_loss.for_seconds', 1, 0, '2000-01-01 00:00:00.000', NULL, 'gatemeter', 'as long must it hold before it is told: a finding of one minute is chance'),
-('upstream_loss.keep_firing_for_seconds', 1, 3600, '2000-01-01 00:00:00.000', NULL, 'gatemeter', 'as long must it be gone: an incident that pauses is one incident');
+('upstream_loss.keep_firing_for_seconds', 1, 3600, '2000-01-01 00:00:00.000', NULL, 'gatemeter', 'as long must it be gone: an incident that pauses is one incident'),
+('delivery_failing.for_seconds', 1, 0, '2000-01-01 00:00:00.000', NULL, 'gatemeter', 'the view counts five minutes already'),
+('delivery_failing.keep_firing_for_seconds', 1, 300, '2000-01-01 00:00:00.000', NULL, 'gatemeter', 'a receiver that comes and goes is one incident'),
+('evaluation_failing.for_seconds', 1, 300, '2000-01-01 00:00:00.000', NULL, 'gatemeter', 'a database that is busy for a moment is asked again each minute'),
+('evaluation_failing.keep_firing_for_seconds', 1, 300, '2000-01-01 00:00:00.000', NULL, 'gatemeter', 'as long must it answer again');

@@ -18,5 +18,6 @@ export function spendRoute(app: App, setting: Setting): void {
     view: spend,
     groups: ['cost_center', 'token_kind', 'price_model'],
     keys: [],
+    inner: ['list_token_price', 'contracted_token_price'],
   });
 }

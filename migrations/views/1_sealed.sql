@@ -2,30 +2,39 @@
 -- is the messages (after, through] of a stream; the three arrays have one element for each. Ingest inserts the answer
 -- into `calls`; the same records always give the same rows, in any order of arrival.
 --
--- A call that several systems log under ids of their own is one call: `linked_ids` and `roots` say for each such id
--- which one stands for all (from the table `links`; any member will do). The row has the id of the record that names
--- the call, and all of them in `call_ids`.
+-- A call that several systems log under ids of their own is one call. For each id that is linked with others
+-- (`linked_ids`), `parts` says by what its records are merged, `roots` what stands for all ids that can have been merged
+-- with it (another value than the part where these are several calls), and `weights` how much is known of its links. The
+-- row has the id of the record that names the call, and all of them in `call_ids`.
 --
 -- Who names the call: a gateway's own log before a policy event; a usage or backend record alone names nobody and
 -- waits. Of two gateways the one that knows of the other, then the one that had the call first. In the same order
--- records are believed in all else that they say. `orphans` lists the waiting calls that are to be shown all the same (after 15 minutes).
+-- records are believed in all else that they say. `orphans` lists the waiting calls that are to be shown all the same
+-- (after 15 minutes). Where linked ids turned out to be several calls, none of them waits: what was shown as part of
+-- another call must not vanish.
 --
 -- What was backfilled fills holes and overwrites nothing: whatever a record of the hub says stands, and a backfilled
 -- count of tokens is taken only where the hub has none of its quality.
 --
 -- Why tombstones: a call's key is (consumer_id, started_at, call_id), and what an earlier sealing knew may have given
--- another key. Every key that some subset of the records could have produced is therefore withdrawn (is_deleted = 1) in the
--- same insert. That needs no look at `calls`, so two workers that seal the same call at once cannot leave two rows.
--- An orphan's key is withdrawn only if it can have been written: 14 of the 15 minutes had passed, or it has an id of its
--- own and was not known to be of this call.
+-- another key. Every key that some subset of the records could have produced is therefore withdrawn (is_deleted = 1) in
+-- the same insert. That needs no look at `calls`, so two workers that seal the same call at once cannot leave two rows.
+-- Where linked ids turned out to be several calls, each withdraws, under its own ids, what a merge of all of them could
+-- have written. An orphan's key is withdrawn only if it can have been written: 14 of the 15 minutes had passed, or it has
+-- an id of its own and was not known to be of this call.
+--
+-- Why the version is 1,000,000 times the weight of the id and the number of records: both only grow with what is known,
+-- and a call that falls apart has fewer records than the row that it was part of.
 --
 -- Why `since`, which the view `touched` finds: a record reaches the hub after its call began, so partitions before that
 -- cannot hold one. A day of clock error is allowed.
 --
--- Usage: within one gateway call a provider may have been asked several times (retries), each with its own response
--- id: the maximum within a response id, the sum over them. Better evidence wins as a whole: exact from the gateway's
--- log, exact from a policy or backend, exact from a backfill, partial, estimated, none. It is computed from arrays and
--- not by a second reading of the records: planning costs more than the work, and each reading is planned anew.
+-- Usage: better evidence wins as a whole: exact from the gateway's log, exact from a policy or backend, exact from a
+-- backfill, partial, estimated, none. Within one source, a provider may have been asked several times (retries), each
+-- with its own response id: the largest mention of each response, and the sum over them. Several sources may have counted
+-- the same tokens, and not all know the response's id, so exactly one is taken: the one that counted most; of equal ones
+-- the one that tells more kinds apart, then the first by name. It is computed from arrays and not by a second reading of
+-- the records: planning costs more than the work, and each reading is planned anew.
 CREATE OR REPLACE VIEW sealed AS
 WITH
     records AS
@@ -33,6 +42,7 @@ WITH
         SELECT
             *,
             transform(call_id, {linked_ids:Array(String)}, {roots:Array(String)}, call_id) AS root,
+            transform(call_id, {linked_ids:Array(String)}, {parts:Array(String)}, call_id) AS part,
             startsWith(stream, 'backfill/') AS backfilled,
             kind IN ('gateway', 'call') AS names,
             2 * multiIf(kind = 'gateway', 1, kind = 'call', 2, 3) - notEmpty(linked_ids) + if(backfilled, 6, 0) AS rank,
@@ -63,7 +73,8 @@ WITH
     merged AS
     (
         SELECT
-            r.root AS root,
+            r.part AS part,
+            any(r.root) AS root,
             countIf(r.names) AS anchors,
             count() AS records,
             uniqExact(r.record_hash) AS distinct_records,
@@ -114,10 +125,10 @@ WITH
             argMin(r.quota_remaining_tokens, (r.backfilled, r.quota_remaining_tokens)) AS quota_remaining_tokens,
             argMax(r.truncated, (NOT r.backfilled, r.truncated)) AS truncated,
             argMin(r.sample_fraction, (r.backfilled, r.sample_fraction)) AS sample_fraction,
-            groupArrayIf((r.usage_rank, r.response_id, r.tokens), r.usage_quality != '') AS usages
+            groupArrayIf((r.usage_rank, r.response_id, r.tokens, r.source), r.usage_quality != '') AS usages
         FROM records AS r
-        GROUP BY r.root
-        HAVING anchors > 0 OR hasAny(call_ids, {orphans:Array(String)})
+        GROUP BY r.part
+        HAVING anchors > 0 OR root != part OR hasAny(call_ids, {orphans:Array(String)})
     ),
     counted AS
     (
@@ -125,15 +136,19 @@ WITH
             *,
             arrayMin(arrayMap(u -> u.1, usages)) AS best,
             arrayFilter(u -> u.1 = best, usages) AS counts,
-            arrayReduce('sumForEach', arrayMap(
-                response -> arrayReduce('maxForEach', arrayMap(u -> u.3, arrayFilter(u -> u.2 = response, counts))),
-                arrayDistinct(arrayMap(u -> u.2, counts)))) AS tokens
+            arrayMap(by -> (by, arrayReduce('sumForEach', arrayMap(
+                response -> arrayReduce('maxForEach', arrayMap(u -> u.3, arrayFilter(u -> u.4 = by AND u.2 = response, counts))),
+                arrayDistinct(arrayMap(u -> u.2, arrayFilter(u -> u.4 = by, counts)))))), arrayDistinct(arrayMap(u -> u.4, counts))) AS counted_by,
+            arraySort(c -> (-toInt128(arraySum(arrayMap(n -> ifNull(n, 0), arraySlice(c.2, 1, 8)))), arrayCount(n -> ifNull(n, 0) = 0, c.2), c.1), counted_by)[1].2 AS tokens,
+            groupUniqArrayArray(consumers) OVER (PARTITION BY root) AS all_consumers,
+            groupUniqArrayArray(times) OVER (PARTITION BY root) AS all_times,
+            groupUniqArrayArray(waiting_times) OVER (PARTITION BY root) AS all_waiting_times
         FROM merged
     )
 SELECT
     key.3 AS call_id,
     m.call_ids AS call_ids,
-    toUInt32(m.records) AS version,
+    1000000 * transform(key.3, {linked_ids:Array(String)}, {weights:Array(UInt64)}, toUInt64(0)) + least(m.records, 999999) AS version,
     toUInt8(key != (m.consumer_id, m.started_at, m.named_id)) AS is_deleted,
     multiIf(m.anchors = 0, 'orphan', m.best IN (0, 8), 'no_usage', 'complete') AS completeness,
     toUInt32(m.records) AS records,
@@ -198,5 +213,5 @@ SELECT
         + ifNull(usage_reasoning_output_tokens, 0) + ifNull(usage_audio_output_tokens, 0), false) AS usage_disagrees
 FROM counted AS m
 ARRAY JOIN arrayDistinct(arrayFlatten(arrayMap(id -> arrayConcat(
-    arrayFlatten(arrayMap(c -> arrayMap(t -> (c, t, id), m.times), m.consumers)),
-    if(m.anchors = 0 OR (m.waited AND notEmpty(m.waiting_times)), arrayMap(t -> ('', t, id), m.waiting_times), [])), m.call_ids))) AS key;
+    arrayFlatten(arrayMap(c -> arrayMap(t -> (c, t, id), m.all_times), m.all_consumers)),
+    if(m.anchors = 0 OR m.root != m.part OR (m.waited AND notEmpty(m.waiting_times)), arrayMap(t -> ('', t, id), m.all_waiting_times), [])), m.call_ids))) AS key;

@@ -13,6 +13,9 @@
 -- region, the provider, and then the later. effective_cost is the contracted cost without the calls that a commitment
 -- pays for: their tokens are in `committed_tokens`, and their share of the commitment in `allocated`.
 --
+-- With `token_price` in group_by, rows are told apart by the price of a token too, which is then in list_token_price and
+-- contracted_token_price; else those are NULL.
+--
 -- An amount is NULL where nothing of a group has it, never 0. Rows are of one currency: amounts of two are never added,
 -- so a group with two fails, unless `currency` asks for one. A price per token has 24 decimals, a discount's factor 6,
 -- an exchange rate 12; amounts have 42 and are exact.
@@ -101,6 +104,7 @@ WITH
             p.key AS key,
             if(has({group_by:Array(String)}, 'token_kind'), p.token_kind, '') AS token_kind,
             if(has({group_by:Array(String)}, 'price_model'), p.resolved.1, '') AS price_model,
+            if(has({group_by:Array(String)}, 'token_price'), (p.rate.1, p.rate.2, p.rate.3, p.rate.4), (toDecimal256(0, 42), '', toDecimal256(0, 42), '')) AS price,
             if(has({group_by:Array(String)}, 'token_kind'), sum(p.kind_calls), sum(p.calls)) AS calls,
             sum(p.tokens) AS total_tokens,
             sumIf(p.tokens, p.committed OR p.rate.4 != '') AS priced_tokens,
@@ -113,7 +117,7 @@ WITH
             (sumIf(p.tokens, p.rate.4 != '' AND NOT p.committed), sumIf(p.tokens * p.rate.3, p.rate.4 != '' AND NOT p.committed)) AS metered,
             groupUniqArrayArrayIf(if({currency:String} = '', arrayFilter(x -> x != '', [p.rate.2, p.rate.4]), [{currency:String}]), p.tokens > 0) AS currencies
         FROM priced AS p
-        GROUP BY p.key, token_kind, price_model
+        GROUP BY p.key, token_kind, price_model, price
         HAVING token_kind = '' OR total_tokens > 0
     )
 SELECT
@@ -124,6 +128,7 @@ SELECT
     key.19 AS moderation_outcome, key.20 AS moderation_category, key.21 AS moderation_severity,
     key.22 AS throttled_by,
     key.23 AS cost_center, token_kind, price_model,
+    if(price.2 = '', NULL, price.1) AS list_token_price, if(price.4 = '', NULL, price.3) AS contracted_token_price,
     calls, priced_tokens, unpriced_tokens, committed_tokens,
     arraySort(arrayDistinct(unpriced.2)) AS unpriced_models, arraySort(arrayDistinct(unpriced.1)) AS unpriced_reasons, price_match,
     if(throwIf(length(currencies) > 1, 'one row would add amounts of two currencies') OR listed.1 = 0 AND total_tokens > 0, NULL, listed.2) AS list_cost,

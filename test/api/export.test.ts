@@ -71,6 +71,7 @@ beforeAll(async () => {
   const setting = {
     db: watched,
     books: writer(ledger.db),
+    issuer: 'Platform',
     now: () => now,
     log: createLog('test', 'silent'),
     intakeUrl: null,

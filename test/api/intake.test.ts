@@ -30,7 +30,14 @@ const record = {
 };
 
 function appWith(intakeUrl: string | null): App {
-  const setting = { db: reader(ledger.db), books: writer(ledger.db), now, log, intakeUrl };
+  const setting = {
+    db: reader(ledger.db),
+    books: writer(ledger.db),
+    issuer: 'Platform',
+    now,
+    log,
+    intakeUrl,
+  };
   return createApp(setting, { readiness: readiness(ledger.db, now), metricsText: async () => '' }, 'test');
 }
 

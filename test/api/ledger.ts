@@ -106,7 +106,14 @@ export async function openLedger(): Promise<Ledger> {
     key: async (wanted) => createKey(db, { name: wanted.role, tenants: [], expiresAt: null, ...wanted }),
     api: (now) =>
       createApp(
-        { db: reader(db), books: writer(db), now, log, intakeUrl: null },
+        {
+          db: reader(db),
+          books: writer(db),
+          issuer: 'Platform',
+          now,
+          log,
+          intakeUrl: null,
+        },
         { readiness: readiness(db, now), metricsText: async () => '' },
         'test',
       ),

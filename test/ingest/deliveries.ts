@@ -44,33 +44,77 @@ export class Delivered {
 
   /** Every call as it must be shown, given which waiting calls a sweep has shown. */
   expected(isShown: (records: readonly Placed[]) => boolean = () => false): Map<string, Merged> {
-    const merged = [...callsOf(this.#records)].flatMap((records) => {
-      const row = merge(records, isShown(records));
+    const merged = callsOf(this.#records).flatMap(({ records, apart }) => {
+      const row = merge(records, apart || isShown(records));
       return row === null ? [] : [[String(row['call_id']), row] as const];
     });
     return new Map(merged);
   }
 }
 
-/** Records by call: under one id, or under ids that any record states to be of one call. */
-function callsOf(records: readonly Placed[]): Iterable<Placed[]> {
-  const groups = new Map<string, { records: Placed[]; ids: Set<string> }>();
-  for (const record of records) {
-    const joined = { records: [record], ids: new Set([record.call_id, ...record.fields.linked_ids]) };
-    for (const other of new Set([...joined.ids].flatMap((id) => groups.get(id) ?? []))) {
-      joined.records.push(...other.records);
-      for (const id of other.ids) joined.ids.add(id);
-    }
-    for (const id of joined.ids) groups.set(id, joined);
+/** Records of a call; `apart` where links say that it is one with others, and that is refuted. */
+type Call = { readonly records: readonly Placed[]; readonly apart: boolean };
+
+type Pair = { readonly ends: readonly [string, string]; readonly own: string; readonly system: string };
+
+/** The two ids of each pair that records state, and whose own id and system they are stated by. */
+function pairsOf(records: readonly Placed[]): Pair[] {
+  return records.flatMap(({ call_id: own, source, fields }) =>
+    fields.linked_ids
+      .filter((other) => other !== own)
+      .map((other): Pair => ({ ends: [own, other], own, system: `${source.replace(/_.*/, '')}/${fields.gateway}` })),
+  );
+}
+
+/** Whether some system has two own ids among what these pairs state. */
+function contradict(pairs: readonly Pair[]): boolean {
+  const bySystem = Map.groupBy(pairs, ({ system }) => system);
+  return [...bySystem.values()].some((stated) => new Set(stated.map(({ own }) => own)).size > 1);
+}
+
+/**
+ * Records by call: under one id, or under ids that any record states to be of one call. Nothing that is stated counts
+ * of an id that is in pairs with more than eight others, or with two that one system has as its own. Ids that the rest
+ * connects although one system has two of them are calls of their own.
+ */
+function callsOf(records: readonly Placed[]): Call[] {
+  const pairs = pairsOf(records);
+  const around = new Map<string, Pair[]>();
+  for (const pair of pairs) for (const end of pair.ends) around.set(end, (around.get(end) ?? []).concat(pair));
+  const isShared = (end: string): boolean => {
+    const stated = around.get(end) ?? [];
+    return new Set(stated.flatMap(({ ends }) => ends)).size > 9 || contradict(stated);
+  };
+  const shared = new Set([...around.keys()].filter(isShared));
+  const heeded = pairs.filter(({ ends }) => !ends.some((end) => shared.has(end)));
+  const ignored = new Set(pairs.filter(({ ends }) => ends.some((end) => shared.has(end))).flatMap(({ ends }) => ends));
+  const byId = Map.groupBy(records, ({ call_id }) => call_id);
+  const statedBy = Map.groupBy(heeded, ({ own }) => own);
+  const ends = heeded.map((pair) => pair.ends);
+  const calls = [...connected([...byId.keys()], ends)].flatMap((group): Call[] => {
+    const refuted = contradict([...group].flatMap((id) => statedBy.get(id) ?? []));
+    const apart = refuted || [...group].some((id) => ignored.has(id));
+    const parts = refuted ? [...group].map((id) => [id]) : [[...group]];
+    return parts.map((part) => ({ records: part.flatMap((id) => byId.get(id) ?? []), apart }));
+  });
+  return calls.filter((call) => call.records.length > 0);
+}
+
+/** Sets of ids that pairs connect; an id without a pair is a set of its own. */
+function connected(ids: readonly string[], pairs: readonly (readonly [string, string])[]): Set<Set<string>> {
+  const groups = new Map(ids.map((id) => [id, new Set([id])]));
+  for (const pair of pairs) {
+    const joined = pair.map((id) => groups.get(id) ?? new Set([id])).reduce((a, b) => a.union(b));
+    for (const id of joined) groups.set(id, joined);
   }
-  return new Set([...groups.values()].map((group) => group.records));
+  return new Set(groups.values());
 }
 
 export type Range = { readonly stream: string; readonly after: number; readonly through: number };
 
 /** The live rows of `calls` by call, in the writing of `merge`. Two live rows of one call fail here. */
 export async function shown(db: Database): Promise<Map<string, Merged>> {
-  const rows = await db.query<Merged>('SELECT * EXCEPT (is_deleted) FROM calls FINAL');
+  const rows = await db.query<Merged>('SELECT * EXCEPT (is_deleted, version) FROM calls FINAL');
   const found = new Map<string, Merged>();
   for (const row of rows) {
     const call_id = String(row['call_id']);
@@ -138,7 +182,25 @@ export function chained(call: readonly CallRecord[], random: () => number): Logg
     const neighbours = [system - 1, system + 1].filter((other) => other >= 0 && other < systems && random() < 0.6);
     // What was dropped says nothing, as `rows.ts` stores it.
     const linked_ids = record.kind === 'dropped' ? [] : neighbours.map((other) => `s${other}/`);
-    return { ...record, call_id: `s${system}/`, fields: { ...record.fields, linked_ids } };
+    const source = `s${system}_${record.kind}`;
+    return { ...record, source, call_id: `s${system}/`, fields: { ...record.fields, linked_ids } };
+  });
+}
+
+/**
+ * Records of several calls that clients gave ids of their own, some of them the same one: each of two systems knows two
+ * of the calls, and a third one of them. What a record states may be of its call, of another, or of all calls.
+ */
+export function tangled(records: readonly CallRecord[], random: () => number, calls = 2): Logged[] {
+  const drawn = (below: number): number => Math.floor(random() * below);
+  return records.map((record) => {
+    const system = drawn(3);
+    const id = (of: number): string => `s${of}${of === 2 ? '' : drawn(calls)}/`;
+    const client = (): string => `u${drawn(4) === 0 ? drawn(2) : 0}/`;
+    const stated = [...(random() < 0.6 ? [client()] : []), ...(random() < 0.3 ? [id((system + 1) % 3)] : [])];
+    const call_id = id(system);
+    const linked_ids = record.kind === 'dropped' ? [] : [...new Set(stated)].filter((other) => other !== call_id);
+    return { ...record, source: `s${system}_${record.kind}`, call_id, fields: { ...record.fields, linked_ids } };
   });
 }
 

@@ -4,6 +4,7 @@ import { wire, type Placed } from './records.ts';
 /*
  * One call from its records, in plain TypeScript: what migrations/views/1_sealed.sql promises in its comment, written
  * from that promise and not from its SQL. All 64-bit integers are texts, as on the wire.
+ * The version is left out: it is only a means, and a wrong one shows a wrong row.
  */
 export type Merged = Record<string, unknown>;
 
@@ -88,14 +89,30 @@ function before(a: Order, b: Order, otherwise: boolean): boolean {
 
 type Usage = { readonly quality: string; readonly counts: Record<string, bigint | null> };
 
-/** The best evidence as a whole: within one response id the largest of repeated counts, over response ids their sum. */
+/**
+ * The best evidence as a whole, from one source: the one that counted most, of equal ones the one that tells more kinds
+ * apart, then the first by name. Within a source, the largest mention of each response id, and the sum over them.
+ */
 function usageOf(records: readonly Placed[]): Usage {
   const best = Math.min(none, ...records.map(evidence));
-  const counts: Record<string, bigint | null> = {};
-  const responses = Map.groupBy(
-    records.filter((record) => best < none && evidence(record) === best),
-    (record) => record.fields.response_id,
+  const evident = records.filter((record) => best < none && evidence(record) === best);
+  const sources = [...Map.groupBy(evident, ({ source }) => source)].map(([source, own]) => ({
+    source,
+    counts: countsOf(own),
+  }));
+  const told = (counts: Usage['counts']): number => Object.values(counts).filter((n) => n !== null && n > 0n).length;
+  const [taken] = sources.sort(
+    (a, b) =>
+      Number(allOf(b.counts) > allOf(a.counts)) - Number(allOf(b.counts) < allOf(a.counts)) ||
+      told(b.counts) - told(a.counts) ||
+      (a.source < b.source ? -1 : 1),
   );
+  return { quality: qualities[best] ?? '', counts: taken?.counts ?? countsOf([]) };
+}
+
+function countsOf(records: readonly Placed[]): Usage['counts'] {
+  const counts: Usage['counts'] = {};
+  const responses = Map.groupBy(records, (record) => record.fields.response_id);
   for (const kind of [...kindsOfTokens, 'usage_total_tokens'] as const) {
     counts[kind] = null;
     for (const response of responses.values()) {
@@ -103,7 +120,11 @@ function usageOf(records: readonly Placed[]): Usage {
       if (known.length > 0) counts[kind] = (counts[kind] ?? 0n) + BigInt(Math.max(...known));
     }
   }
-  return { quality: qualities[best] ?? '', counts };
+  return counts;
+}
+
+function allOf(counts: Usage['counts']): bigint {
+  return kindsOfTokens.reduce((sum, kind) => sum + (counts[kind] ?? 0n), 0n);
 }
 
 function keyTime(record: Placed): number {
@@ -187,14 +208,13 @@ export function merge(all: readonly Placed[], showOrphan: boolean): Merged | nul
     ) ?? '';
   const number = (name: (typeof numbers | typeof longNumbers)[number]): number | null =>
     first(records, place, (r) => r.fields[name]);
-  const parts = kindsOfTokens.reduce((sum, kind) => sum + (counts[kind] ?? 0n), 0n);
+  const parts = allOf(counts);
   const total = counts['usage_total_tokens'] ?? null;
   const hashes = new Set(records.map((record) => record.record_hash));
   const has = quality !== 'missing';
   return {
     call_id: first(records, naming, (r) => r.call_id),
     call_ids: [...new Set(records.map((record) => record.call_id))].sort(),
-    version: records.length,
     completeness: anchored ? (has ? 'complete' : 'no_usage') : 'orphan',
     records: records.length,
     duplicates: records.length - hashes.size,

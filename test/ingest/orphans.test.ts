@@ -1,9 +1,10 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { Database } from '#clickhouse/client.ts';
+import { present } from '#common/assert.ts';
 import { seal, showOrphans, sweepOrphans } from '../../ingest/seal.ts';
 import { random as generator } from '../../local/traffic.ts';
-import { chained, Delivered, expectEqual, numbered, permutations, shown, type Waiting } from './deliveries.ts';
+import { chained, Delivered, expectEqual, numbered, permutations, shown, tangled, type Waiting } from './deliveries.ts';
 import { base, callRecords, type CallRecord, type Placed, waitingRecords, wire } from './records.ts';
 import { openSchema, type Schema } from './schema.ts';
 
@@ -34,6 +35,8 @@ async function sweepAt(now: number): Promise<void> {
   await showOrphans(db, wire(0), wire(now - 15 * minute));
 }
 
+const oneId: typeof chained = (call) => call.map((record) => ({ ...record, call_id: 'gw/' }));
+
 /** Every order of arrival of calls that mostly wait, as calls of their own: `steps[n]` arrive nth. */
 function everyOrder(cases: number, records: number): Waiting[][] {
   const random = generator(seed);
@@ -41,8 +44,9 @@ function everyOrder(cases: number, records: number): Waiting[][] {
   const named = callRecords(records, records).filter((call) => call.some(({ kind }) => kind === 'usage'));
   const drawn = (calls: typeof named): CallRecord[][] => fc.sample(calls, { numRuns: cases / 2, seed });
   for (const [index, call] of [...drawn(named), ...drawn(waitingRecords(records))].entries()) {
-    // Every other call is of several systems, which know it under ids of their own.
-    const logged = index % 2 === 0 ? call.map((record) => ({ ...record, call_id: 'gw/' })) : chained(call, random);
+    // Some calls are of several systems, which know them under ids of their own; some ids are of several calls.
+    const ways = [oneId, chained, tangled];
+    const logged = present(ways[index % ways.length], 'an index within the list')(call, random);
     for (const [order, permuted] of permutations(logged).entries()) {
       for (const [step, record] of permuted.entries())
         steps[step]?.push({ ...numbered(record, `${index}-${order}`), stream });

@@ -139,12 +139,12 @@ function record(
 }
 
 const gateway = record('gateway', ['apim_gateway'], { consumers: ['', 'c1', 'c2'], qualities: [''], responses: [''] });
-const policy = record('call', ['apim_policy', 'apim_policy_minimal'], {
+const policy = record('call', ['apim_policy', 'apim_policy_minimal', 'kong'], {
   consumers: ['', 'c1', 'c3'],
   qualities: ['', 'missing', 'exact', 'estimated'],
   responses: ['', 'r1'],
 });
-const llm = record('usage', ['apim_llm'], {
+const llm = record('usage', ['apim_llm', 'apipark'], {
   consumers: [''],
   qualities: ['exact', 'exact', 'partial', 'missing'],
   responses: ['', 'r1', 'r2'],
