@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { argument, find } from '#clickhouse/detect.ts';
-import { detectors } from '#clickhouse/detection.ts';
+import { detectors, wallDetectors } from '#clickhouse/detection.ts';
 import { baselines, consumerHours, trafficHours, trafficMinutes, waitEpisodes } from '#clickhouse/detection_tables.ts';
 import { budgets } from '#clickhouse/money.ts';
 import { gaps, streamStates } from '#clickhouse/tables.ts';
@@ -27,7 +27,9 @@ type Found = { rule: string; severity: string; labels: Record<string, string>; o
 
 /** What all detectors find of some rules at an instant. */
 async function found(instant: number, ...rules: string[]): Promise<Found[]> {
-  const rows = await Promise.all(detectors.map(async (view) => ledger.db.read(view, { at: argument(instant) })));
+  const rows = await Promise.all(
+    [...detectors, ...wallDetectors].map(async (view) => ledger.db.read(view, { at: argument(instant) })),
+  );
   return rows.flat().filter((row) => rules.includes(row.rule));
 }
 
