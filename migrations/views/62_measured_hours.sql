@@ -68,4 +68,6 @@ SELECT
         OR ifNull(12 * e.expected[1] >= 30 AND (ratio / e.level > p['baseline.unusual_ratio'] OR ratio / e.level < 1 / p['baseline.unusual_ratio']), false) AS excluded,
     now64(3, 'UTC') AS computed_at
 FROM hours AS h
-LEFT ANY JOIN expectations AS e ON e.tenant_id = h.tenant_id AND e.deployment = h.deployment;
+LEFT ANY JOIN expectations AS e ON e.tenant_id = h.tenant_id AND e.deployment = h.deployment
+-- groupArrayInsertAt cannot be read back from what a GROUP BY puts aside on disk: its default changes its type.
+SETTINGS max_bytes_before_external_group_by = 0, max_bytes_ratio_before_external_group_by = 0;

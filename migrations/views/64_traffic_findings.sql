@@ -203,4 +203,6 @@ SELECT
         'baseline', if(endsWith(w.rule, '_burst'), 'its own rate in the same hours of the last four weeks', 'the same hour of the week, four weeks back, at the level of the last day'))) AS evidence,
     round(1 - 0.5 * p['spike.score'] / greatest(p['spike.score'], max(w.score)), 4) AS confidence
 FROM weighed AS w
-GROUP BY w.evaluated_at, w.rule, w.identity;
+GROUP BY w.evaluated_at, w.rule, w.identity
+-- groupArrayInsertAt cannot be read back from what a GROUP BY puts aside on disk: its default changes its type.
+SETTINGS max_bytes_before_external_group_by = 0, max_bytes_ratio_before_external_group_by = 0;

@@ -8,11 +8,12 @@ import { type ColdScore, runCold } from './cold.ts';
 import { weeks } from './config.ts';
 import { coldMust, mustTable, weeksMust } from './must.ts';
 import { falseList, weeksTable } from './report.ts';
+import { tickCost } from './tick.ts';
 import { runWeeks } from './weeks.ts';
 
 const { values } = parseArgs({
   options: {
-    part: { type: 'string', default: 'weeks,cold' },
+    part: { type: 'string', default: 'weeks,cold,tick' },
     seeds: { type: 'string', default: '11,12,13,14,15' },
     days: { type: 'string', default: String(weeks.scoredDays) },
     list: { type: 'boolean', default: false },
@@ -41,6 +42,7 @@ try {
     coldTable(scores).forEach(print);
     mustTable(coldMust(scores)).forEach(print);
   }
+  if (values.part.includes('tick')) (await tickCost(db)).forEach(print);
 } finally {
   await db.close();
   await engine.stop();
