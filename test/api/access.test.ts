@@ -148,22 +148,17 @@ describe('without a valid key no route answers', () => {
 });
 
 describe('a role sees what it may and no more', () => {
-  const handled = ['alert-routes', 'silences', 'deliveries'];
+  const everyone = ['usage', 'spend', 'latency', 'errors', 'budgets/status'];
+  const handled = ['pipeline', 'rejected', 'alert-routes', 'silences', 'deliveries'];
   const allowed: Record<string, readonly (keyof typeof keys)[]> = {
-    '/v1/usage': ['viewer', 'finance', 'on_call', 'admin'],
-    '/v1/spend': ['viewer', 'finance', 'on_call', 'admin'],
-    '/v1/latency': ['viewer', 'finance', 'on_call', 'admin'],
-    '/v1/errors': ['viewer', 'finance', 'on_call', 'admin'],
+    ...Object.fromEntries(everyone.map((name) => [`/v1/${name}`, ['viewer', 'finance', 'on_call', 'admin'] as const])),
     '/v1/calls': ['viewer', 'on_call', 'admin'],
     '/v1/calls/gw%2Fours': ['viewer', 'on_call', 'admin'],
-    '/v1/pipeline': ['on_call', 'admin'],
-    '/v1/rejected': ['on_call', 'admin'],
     '/v1/alerts': ['viewer', 'on_call', 'admin'],
     [`/v1/alerts/${alertIds.ours}`]: ['viewer', 'on_call', 'admin'],
     ...Object.fromEntries(handled.map((name) => [`/v1/${name}`, ['on_call', 'admin'] as const])),
     '/v1/spend/rerated': ['finance', 'admin'],
     '/v1/commitments/allocated': ['viewer', 'finance', 'admin'],
-    '/v1/budgets/status': ['viewer', 'finance', 'on_call', 'admin'],
     '/v1/chargeback/2026-06/reconciliation': ['finance', 'admin'],
     ...Object.fromEntries(books.map((book) => [`/v1/${book.name}`, ['finance', 'admin'] as const])),
   };
