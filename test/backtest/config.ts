@@ -9,6 +9,8 @@ export type TrafficConfig = {
   readonly deployments: number;
   readonly trainingDays: number;
   readonly scoredDays: number;
+  /** Of the training, learned hour by hour through the same SQL, because unrest is learned so; before it, hours suffice. */
+  readonly learnedDays: number;
   /** Start of a UTC day, ms. */
   readonly scoredFrom: number;
   /** Calls per five minutes, drawn on a logarithmic scale. */
@@ -31,7 +33,8 @@ export type TrafficConfig = {
   readonly latencyNoise: number;
   /** Standard deviation of ln(time / expected) of one call. */
   readonly callSpread: number;
-  readonly incidents: boolean;
+  /** Every so-many-th series has incidents, the first included; the others have none. */
+  readonly incidentsEvery: number;
   readonly kinds: readonly IncidentKind[];
   readonly incidentMinutes: Range;
   /** Share of calls that fail or are refused in an incident. */
@@ -45,6 +48,7 @@ export const weeks: TrafficConfig = {
   deployments: 50,
   trainingDays: 28,
   scoredDays: 7,
+  learnedDays: 7,
   scoredFrom: Date.UTC(2026, 8, 7),
   mean: [0.5, 2_000],
   amplitude: [0.2, 0.9],
@@ -59,7 +63,7 @@ export const weeks: TrafficConfig = {
   holidayShare: 0.1,
   latencyNoise: 0.08,
   callSpread: 0.5,
-  incidents: true,
+  incidentsEvery: 1,
   kinds: ['spike_10', 'spike_3', 'errors', 'throttling', 'slow', 'silence'],
   incidentMinutes: [30, 60],
   incidentRate: 0.3,

@@ -6,6 +6,7 @@ import { startEngine } from '../support/engine.ts';
 import { days } from './backends.ts';
 import { type ColdScore, runCold } from './cold.ts';
 import { weeks } from './config.ts';
+import { coldMust, mustTable, weeksMust } from './must.ts';
 import { falseList, weeksTable } from './report.ts';
 import { runWeeks } from './weeks.ts';
 
@@ -14,8 +15,6 @@ const { values } = parseArgs({
     part: { type: 'string', default: 'weeks,cold' },
     seeds: { type: 'string', default: '11,12,13,14,15' },
     days: { type: 'string', default: String(weeks.scoredDays) },
-    data: { type: 'string' },
-    labels: { type: 'string' },
     list: { type: 'boolean', default: false },
   },
 });
@@ -33,12 +32,14 @@ try {
     const config = { ...weeks, scoredDays: Number(values.days) };
     const run = await runWeeks(db, config, seeds, progress);
     weeksTable(config, run).forEach(print);
+    mustTable(weeksMust(config.scoredDays, config.tenants * seeds.length, run)).forEach(print);
     if (values.list) falseList(run).forEach(print);
   }
   if (values.part.includes('cold')) {
     const scores: ColdScore[] = [];
     for (const seed of seeds) scores.push(...(await runCold(db, days, seed)));
     coldTable(scores).forEach(print);
+    mustTable(coldMust(scores)).forEach(print);
   }
 } finally {
   await db.close();

@@ -1,3 +1,4 @@
+import { type AlertState, inactive, step } from '../../alerts/state.ts';
 import type { Incident, IncidentKind } from './traffic.ts';
 
 const minuteMs = 60_000;
@@ -38,27 +39,26 @@ const tellingRules: Readonly<Record<IncidentKind, readonly string[]>> = {
 };
 
 /**
- * The alerts of findings at minutes: pending until the condition has held for `forMs`, then firing until it has been
- * gone for `keepMs`; one minute without it in between ends what is pending. `severity` is that at the onset.
+ * The alerts of findings at minutes, by the state machine that alerts go through, every minute from the first finding of
+ * a series until all is over. `severity` is that at the onset.
  */
 export function alertsOf(findings: readonly Finding[], timingOf: (rule: string) => Timing): Alert[] {
   const byIdentity = Map.groupBy(findings, ({ rule, series }) => `${rule} ${series}`);
   return [...byIdentity.values()].flatMap((rows) => {
     const { forMs, keepMs } = timingOf(rows[0]?.rule ?? '');
+    const found = new Map(rows.map((row) => [row.at, row]));
+    const last = Math.max(...found.keys());
     const alerts: Alert[] = [];
-    let active: { since: number; last: number; fired: Finding | null } | null = null;
-    const end = (): void => {
-      if (active?.fired)
-        alerts.push({ ...pick(active.fired), firedAt: active.fired.at, endedAt: active.last + keepMs });
-      active = null;
-    };
-    for (const row of rows.toSorted((a, b) => a.at - b.at)) {
-      if (active !== null && row.at - active.last > (active.fired === null ? minuteMs : keepMs)) end();
-      active ??= { since: row.at, last: row.at, fired: null };
-      active.last = row.at;
-      if (active.fired === null && row.at - active.since >= forMs) active.fired = row;
+    let state: AlertState = inactive;
+    let fired: Finding | null = null;
+    for (let at = Math.min(...found.keys()); at <= last || state.status !== 'inactive'; at += minuteMs) {
+      const row = found.get(at);
+      const stepped = step(state, row === undefined ? 'clear' : 'firing', at, { forMs, keepFiringForMs: keepMs });
+      state = stepped.state;
+      if (stepped.turns.includes('firing') && row !== undefined) fired = row;
+      if (stepped.turns.includes('resolved') && fired !== null)
+        alerts.push({ ...pick(fired), firedAt: fired.at, endedAt: at });
     }
-    end();
     return alerts;
   });
 }

@@ -5,9 +5,6 @@ import { type Minute, minutesOf, type Series } from './traffic.ts';
 
 const dayMs = 86_400_000;
 const hourMs = 3_600_000;
-/** Unrest is learned from the last week before the evaluation, by the same SQL as later; before it, hours suffice. */
-export const learnedDays = 7;
-
 function wire(ms: number): string {
   return new Date(ms).toISOString().slice(0, 19).replace('T', ' ');
 }
@@ -17,7 +14,7 @@ function wire(ms: number): string {
  * rest by the minute. `linesMax` bounds what is in memory.
  */
 export async function storeSeries(db: Database, config: TrafficConfig, series: Series, seed: number): Promise<void> {
-  const minutesFrom = config.scoredFrom - learnedDays * dayMs;
+  const minutesFrom = config.scoredFrom - config.learnedDays * dayMs;
   const computed = wire(config.scoredFrom);
   const minutes: string[] = [];
   const hours: string[] = [];

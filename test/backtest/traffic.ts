@@ -78,17 +78,18 @@ export function seriesOf(config: TrafficConfig, seed: number): Series[] {
         draw.uniform() < config.holidayShare
           ? config.scoredFrom + Math.floor(draw.uniform() * config.scoredDays) * dayMs
           : null,
-      incidents: config.incidents ? incidentsOf(config, draw, tenant_id, deployment) : [],
+      incidents: index % config.incidentsEvery === 0 ? incidentsOf(config, draw, tenant_id, deployment) : [],
     };
   });
 }
 
-/** One incident of each kind per week, in an order of chance, in slots of their own, so that none hides another. */
+/** One incident of each kind per week, or per run where that is shorter, in an order of chance, in slots of their own, so that none hides another. */
 function incidentsOf(config: TrafficConfig, draw: Chance, tenant_id: string, deployment: string): Incident[] {
-  const weeks = Math.floor(config.scoredDays / 7);
+  const weeks = Math.max(1, Math.floor(config.scoredDays / 7));
+  const days = Math.min(7, config.scoredDays);
   return Array.from({ length: weeks }, (_, week) => {
     const order = config.kinds.map((kind) => ({ kind, at: draw.uniform() })).sort((a, b) => a.at - b.at);
-    const slotMs = (7 * dayMs) / order.length;
+    const slotMs = (days * dayMs) / order.length;
     return order.map(({ kind }, slot): Incident => {
       const earliest = config.scoredFrom + week * 7 * dayMs + slot * slotMs;
       const length = Math.round(draw.between(...config.incidentMinutes)) * minuteMs;

@@ -4,7 +4,7 @@ import { detectorValues } from '#clickhouse/detection.ts';
 import { detections } from '#clickhouse/detection_tables.ts';
 import type { TrafficConfig } from './config.ts';
 import { alertsOf, type Alert, type Finding, type Timing } from './score.ts';
-import { learnedDays, storeSeries } from './store.ts';
+import { storeSeries } from './store.ts';
 import { type Series, seriesOf } from './traffic.ts';
 
 const minuteMs = 60_000;
@@ -36,7 +36,7 @@ export async function runWeeks(
     }
     progress(`seed ${seed} written`);
   }
-  for (let hour = config.scoredFrom - learnedDays * dayMs; hour < config.scoredFrom; hour += hourMs)
+  for (let hour = config.scoredFrom - config.learnedDays * dayMs; hour < config.scoredFrom; hour += hourMs)
     await learnCounts(db, hour);
   progress('learned');
   const findMs: number[] = [];

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { argument } from '#clickhouse/detect.ts';
-import { detectors } from '#clickhouse/detection.ts';
-import { consumerHours, trafficHours, trafficMinutes, waitEpisodes } from '#clickhouse/detection_tables.ts';
+import { argument, find } from '#clickhouse/detect.ts';
+import { detectors, wallDetectors } from '#clickhouse/detection.ts';
+import { baselines, consumerHours, trafficHours, trafficMinutes, waitEpisodes } from '#clickhouse/detection_tables.ts';
 import { budgets } from '#clickhouse/money.ts';
 import { gaps, streamStates } from '#clickhouse/tables.ts';
 import { at, type CallRecord, type Ledger, openLedger } from '../api/ledger.ts';
@@ -27,7 +27,9 @@ type Found = { rule: string; severity: string; labels: Record<string, string>; o
 
 /** What all detectors find of some rules at an instant. */
 async function found(instant: number, ...rules: string[]): Promise<Found[]> {
-  const rows = await Promise.all(detectors.map(async (view) => ledger.db.read(view, { at: argument(instant) })));
+  const rows = await Promise.all(
+    [...detectors, ...wallDetectors].map(async (view) => ledger.db.read(view, { at: argument(instant) })),
+  );
   return rows.flat().filter((row) => rules.includes(row.rule));
 }
 
@@ -36,14 +38,51 @@ function sorted(rows: readonly (readonly unknown[])[]): readonly (readonly unkno
   return rows.toSorted((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1));
 }
 
-type Minute = { calls: number; failed?: number; cost?: string; unpriced?: number };
+test('token_spike, cost_spike, error_burst, throttle_burst: larger, dearer, failing and refused calls are each told as what they are', async () => {
+  const hour = argument(Math.floor(now / 3_600_000) * 3_600_000).slice(0, 19);
+  const three = [100, 100, 100];
+  const nine = [...three, ...three.map((n) => 3 * n), ...three.map((n) => 12 * n)];
+  const largest = [0, 1, 2].flatMap((i) => [nine[i], nine[i + 3], nine[i + 6]]);
+  const lines = ['larger', 'dearer', 'more', 'usual', 'failing', 'refused'].map((deployment) => {
+    const learned = [three, largest, nine.map(() => 10), [1, 1_000, 0.01], 0.01, 0.01, 0, [0, 0], [0.1, 0.1]];
+    return JSON.stringify([hour, 'spiking', deployment, 'custom', '', 28, 1, ...learned, at(now)]);
+  });
+  await ledger.db.insert(baselines, lines.join('\n'));
+  await minutes('spiking', 'larger', 30, 0, { calls: 20, tokens: 80_000, cost: '0.8' });
+  await minutes('spiking', 'dearer', 30, 0, { calls: 20, tokens: 20_000, cost: '0.8' });
+  await minutes('spiking', 'more', 30, 0, { calls: 80, tokens: 80_000, cost: '0.8' });
+  await minutes('spiking', 'usual', 30, 0, { calls: 20, tokens: 20_000, cost: '0.2' });
+  await minutes('spiking', 'failing', 30, 0, { calls: 20, tokens: 20_000, failed: 8, cost: '0.2' });
+  await minutes('spiking', 'refused', 30, 0, { calls: 20, tokens: 20_000, throttled: 3, cost: '0.2' });
+  await find(ledger.db, now, now);
+  const rows = await found(now, 'request_spike', 'token_spike', 'cost_spike', 'error_burst', 'throttle_burst');
+  const spiking = rows.filter((row) => row.labels['tenant_id'] === 'spiking');
+  expect(sorted(spiking.map((row) => [row.labels['deployment'], row.rule, row.severity]))).toEqual([
+    ['dearer', 'cost_spike', 'ticket'],
+    ['failing', 'error_burst', 'page'],
+    ['larger', 'token_spike', 'ticket'],
+    ['more', 'request_spike', 'ticket'],
+    ['refused', 'throttle_burst', 'ticket'],
+  ]);
+});
+
+type Minute = { calls: number; tokens?: number; failed?: number; throttled?: number; cost?: string; unpriced?: number };
 
 /** The same minute, from `from` up to `to` minutes before now, of one series. */
 async function minutes(tenant: string, deployment: string, from: number, to: number, each: Minute): Promise<void> {
   const lines = Array.from({ length: from - to }, (_, i) => {
     const failed = each.failed ?? 0;
     const models = each.unpriced === undefined ? [] : ['nameless'];
-    const counted = [each.calls, failed, failed, 0, each.calls * 100, each.cost ?? null, each.unpriced ?? 0, models];
+    const counted = [
+      each.calls,
+      failed,
+      failed,
+      each.throttled ?? 0,
+      each.tokens ?? each.calls * 100,
+      each.cost ?? null,
+      each.unpriced ?? 0,
+      models,
+    ];
     const start = argument(now - (from - i) * minute).slice(0, 19);
     return JSON.stringify([start, tenant, deployment, 'custom', '', ...counted, 0, 0, 0, 0, at(now)]);
   });
@@ -66,7 +105,7 @@ test('slo_burn: one in ten calls failing for an hour is a page, one in a hundred
   await minutes('burning', 'a', 60, 0, { calls: 20, failed: 3 });
   await minutes('even', 'a', 60, 0, { calls: 200, failed: 1 });
   await minutes('over', 'a', 60, 40, { calls: 20, failed: 10 });
-  const rows = await found(now, 'slo_burn');
+  const rows = (await found(now, 'slo_burn')).filter((row) => row.labels['tenant_id'] !== 'spiking');
   // What has ended is no page: its short window is clean. It has still cost a tenth of the month, which is a ticket.
   expect(rows.map((row) => [row.labels['tenant_id'], row.severity])).toContainEqual(['burning', 'page']);
   expect(rows.filter((row) => row.severity === 'page').map((row) => row.labels['tenant_id'])).toEqual(['burning']);
@@ -97,8 +136,8 @@ test('unpriced_model and unattributed_spend: what nobody can be billed for is na
   await minutes('unattributed', 'a', 60, 0, { calls: 1, unpriced: 100 });
   const rows = await found(now, 'unpriced_model', 'unattributed_spend');
   expect(sorted(rows.map((row) => [row.rule, row.observed, row.labels['model'] ?? '']))).toEqual([
-    ['unpriced_model', 6_000, 'nameless'],
     ['unattributed_spend', 60, ''],
+    ['unpriced_model', 6_000, 'nameless'],
   ]);
 });
 
