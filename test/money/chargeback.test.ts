@@ -4,6 +4,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import { agreements, attributions, prices, tenants } from '#clickhouse/money.ts';
 import { statements } from '#clickhouse/statements.ts';
+import { billedBy } from '../../api/billed.ts';
+import { reader } from '../../api/reader.ts';
 import type { App } from '../../api/route.ts';
 import { type AnswerRow, at, type Ledger, openLedger } from '../api/ledger.ts';
 import { append } from './books.ts';
@@ -271,5 +273,23 @@ describe('a closed month', () => {
       `SELECT month FROM ${statements.name} WHERE month = '2026-09'`,
     );
     expect(rows.length).toBe(1);
+  });
+
+  test('begins where the one before ended, also for a tenant that moved to another zone in it: no call is in two or in none', async () => {
+    const mover = { tenant_id: 'mover', name: 'Mover' };
+    await append(ledger.db, tenants, [
+      { ...mover, time_zone: 'Europe/Berlin' },
+      { ...mover, time_zone: 'America/New_York', valid_from: '2026-10-15 00:00:00.000' },
+    ]);
+    const spans = ['2026-09', '2026-10', '2026-11'].map(async (month) => {
+      const [own] = await billedBy(reader(ledger.db), { month, asKnownAt: null, currency: '' }, []);
+      const zone = own?.zones.find(({ tenants: of }) => of.includes('mover'));
+      return [zone?.from.toISOString(), zone?.to.toISOString()];
+    });
+    expect(await Promise.all(spans)).toEqual([
+      ['2026-08-31T22:00:00.000Z', '2026-09-30T22:00:00.000Z'],
+      ['2026-09-30T22:00:00.000Z', '2026-11-01T04:00:00.000Z'],
+      ['2026-11-01T04:00:00.000Z', '2026-12-01T05:00:00.000Z'],
+    ]);
   });
 });
