@@ -65,7 +65,7 @@ async function v1Routes(): Promise<string[]> {
   const { paths } = (await response.json()) as { paths: Record<string, object> };
   const found = Object.keys(paths).filter((path) => path.startsWith('/v1/') && 'get' in (paths[path] ?? {}));
   expect(found.length).toBeGreaterThanOrEqual(7);
-  const ids = { '{call_id}': 'gw%2Fours', '{alert_id}': alertIds.ours, '{month}': '2026-06' };
+  const ids = { '{call_id}': 'gw%2Fours', '{alert_id}': alertIds.ours, '{month}': '2020-01' };
   return found.map((path) => path.replace(/\{\w+\}/, (name) => ids[name as keyof typeof ids]));
 }
 
@@ -161,8 +161,8 @@ describe('a role sees what it may and no more', () => {
     ...Object.fromEntries(handled.map((name) => [`/v1/${name}`, ['on_call', 'admin'] as const])),
     '/v1/spend/rerated': ['finance', 'admin'],
     '/v1/commitments/allocated': ['viewer', 'finance', 'admin'],
-    '/v1/chargeback/2026-06': ['finance', 'admin'],
-    '/v1/chargeback/2026-06/corrections': ['finance', 'admin'],
+    '/v1/chargeback/2020-01': ['finance', 'admin'],
+    '/v1/chargeback/2020-01/corrections': ['finance', 'admin'],
     '/v1/budgets/status': ['viewer', 'finance', 'on_call', 'admin'],
     ...Object.fromEntries(books.map((book) => [`/v1/${book.name}`, ['finance', 'admin'] as const])),
   };
@@ -170,6 +170,7 @@ describe('a role sees what it may and no more', () => {
   const needed: Record<string, string> = {
     '/v1/spend/rerated': `?known_from=${new Date(start).toISOString()}`,
     '/v1/commitments/allocated': '?month=2026-06',
+    '/v1/budgets/status': '?month=2026-06',
   };
 
   test('each route answers its roles with 200 and every other with 403; intake may ask nothing', async () => {
