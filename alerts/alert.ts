@@ -1,12 +1,13 @@
 import { createHash } from 'node:crypto';
 import { alertEvents } from '#clickhouse/alert_tables.ts';
-import { type alertStates, type detectorColumns } from '#clickhouse/alerts.ts';
+import type { alertStates } from '#clickhouse/alerts.ts';
+import type { detectionColumns } from '#clickhouse/detection_tables.ts';
 import type { Row } from '#clickhouse/view.ts';
 import { assert } from '#common/assert.ts';
 import { type AlertState, inactive } from './state.ts';
 
 /** A detector's row. */
-export type Detection = Row<typeof detectorColumns>;
+export type Detection = Row<typeof detectionColumns>;
 
 export const severities = ['info', 'ticket', 'page'] as const;
 

@@ -1,10 +1,11 @@
 import { recentChanges } from '#clickhouse/alerts.ts';
 import type { Database } from '#clickhouse/client.ts';
+import { contributors } from '#clickhouse/detection.ts';
 import type { Row } from '#clickhouse/view.ts';
 import { messageOf } from '#common/error.ts';
 import type { Alert, Context } from './alert.ts';
 import type { Changed } from './evaluate.ts';
-import { instant } from './instant.ts';
+import { instant, minuteMs } from './instant.ts';
 import type { Notify } from './notice.ts';
 
 const hourMs = 3_600_000;
@@ -13,21 +14,27 @@ const changesMax = 5;
 const lookedUpMax = 20;
 
 /** What fires with this evaluation, with what people will ask next looked up. Never throws: an alert is told without. */
-export async function withContext(db: Database, changed: readonly Changed[], notify: Notify): Promise<Changed[]> {
+export async function withContext(
+  db: Database,
+  changed: readonly Changed[],
+  at: number,
+  notify: Notify,
+): Promise<Changed[]> {
   const fired = changed.filter(({ turns }) => turns.includes('firing'));
   const pages = fired.filter(({ alert }) => alert.severity === 'page');
   const wanted = new Set([...pages, ...fired].slice(0, lookedUpMax));
   const after: Changed[] = [];
   for (const one of changed) {
     const { alert } = one;
-    after.push(wanted.has(one) ? { ...one, alert: { ...alert, context: await lookUp(db, alert, notify) } } : one);
+    after.push(wanted.has(one) ? { ...one, alert: { ...alert, context: await lookUp(db, alert, at, notify) } } : one);
   }
   return after;
 }
 
-async function lookUp(db: Database, alert: Alert, notify: Notify): Promise<Context> {
+async function lookUp(db: Database, alert: Alert, at: number, notify: Notify): Promise<Context> {
   try {
-    return { contributors: statedContributors(alert.found.evidence), recentChanges: await changesBefore(db, alert) };
+    const [explained, recentChanges] = await Promise.all([whatExplains(db, alert, at), changesBefore(db, alert)]);
+    return { contributors: explained, recentChanges };
   } catch (error) {
     notify('context_missing', { rule: alert.rule, alert_id: alert.id, reason: messageOf(error) });
     return { contributors: {}, recentChanges: [] };
@@ -53,14 +60,32 @@ function sentence(change: Row<(typeof recentChanges)['columns']>): string {
   return `${change.at ?? ''} ${change.kind}: ${change.what}${by}${why}`;
 }
 
-/** A detector that knows who it was says so in its evidence. */
-function statedContributors(evidence: string): Record<string, number> {
-  const { contributors } = JSON.parse(evidence === '' ? '{}' : evidence) as { contributors?: unknown };
-  if (!Array.isArray(contributors)) return {};
-  const found: [string, number][] = contributors.flatMap((one: unknown): [string, number][] => {
-    if (typeof one !== 'object' || one === null) return [];
-    const { what, share } = one as { what?: unknown; share?: unknown };
-    return typeof what === 'string' && typeof share === 'number' ? [[what, share]] : [];
-  });
-  return Object.fromEntries(found);
+/** What is counted to find out who it was, by rule; of the others nobody in particular is the cause, or it is a label. */
+const measures: Readonly<Record<string, string>> = {
+  request_spike: 'calls',
+  token_spike: 'tokens',
+  cost_spike: 'tokens',
+  error_burst: 'failed',
+  throttle_burst: 'throttled',
+  slo_burn: 'failed',
+};
+
+/** Who, or which combination, explains most of the difference to the same time of the day and the week before. */
+async function whatExplains(db: Database, alert: Alert, at: number): Promise<Context['contributors']> {
+  const measure = measures[alert.rule];
+  const { tenant_id = '', deployment = '' } = alert.labels;
+  if (measure === undefined || tenant_id === '' || deployment === '') return {};
+  const begun = alert.found.startedAt ?? at;
+  const from = Math.max(at - hourMs, Math.min(begun, at - 5 * minuteMs));
+  const args = { from: instant(from), to: instant(at), tenant_id, deployment, measure };
+  const best = [{ column: 'score', descending: true }] as const;
+  const rows = await db.read(contributors, args, { orderBy: best });
+  return Object.fromEntries(
+    rows.map(({ contributor, share }): [string, number] => [
+      Object.entries(contributor)
+        .map(([name, value]) => `${name} ${value}`)
+        .join(', '),
+      share,
+    ]),
+  );
 }

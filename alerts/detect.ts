@@ -1,44 +1,85 @@
-import { detectors } from '#clickhouse/alerts.ts';
+import { deliveryFailing } from '#clickhouse/alerts.ts';
 import type { Database } from '#clickhouse/client.ts';
+import { prepare } from '#clickhouse/detect.ts';
+import { detectors, wallDetectors } from '#clickhouse/detection.ts';
 import { classify } from '#clickhouse/error.ts';
 import type { Detection } from './alert.ts';
 import { instant } from './instant.ts';
 
-/** What was found, and the detectors that failed with the word for it: what they watch is not known. */
+/** What was found, and what could not be looked for: what it watches is not known. */
 export type Detected = {
   readonly detections: readonly Detection[];
-  readonly failed: readonly { readonly detector: string; readonly reason: string }[];
+  readonly failed: readonly Failed[];
+  /** Whether everything up to the instant was looked at, by all who were asked. */
+  readonly complete: boolean;
 };
 
+/** A detector that did not answer, with a word for the reason. */
+export type Failed = { readonly detector: string; readonly reason: string; readonly clock: Clock };
+
+type Clock = 'ledger' | 'wall';
+
+/** At which instants to look (ms): at calls, and at the state of things. Null does not look. */
+export type Instants = { readonly ledger: number | null; readonly wall: number | null };
+
+const asked = { ledger: detectors, wall: [...wallDetectors, deliveryFailing] } as const;
+
 /**
- * Asks all detectors at one instant. One that fails does not silence the others: what they find is told, and what it
- * watches is held as it is. Throws when all of them fail, because then it is the database that does not answer.
+ * Measures up to an instant and asks all detectors of it. One that fails does not silence the others: what they find is
+ * told, and what it watches is held as it is. Throws when all of them fail, because then it is the database that does
+ * not answer.
  */
-export async function detect(db: Database, at: Date): Promise<Detected> {
-  const asked = await Promise.allSettled(
-    detectors.map(async (view) => db.read(view, { at: instant(at.getTime()) }) as Promise<Detection[]>),
-  );
-  const reasons = asked.map((one) => (one.status === 'rejected' ? (one.reason as unknown) : null));
-  if (reasons.every((reason) => reason !== null)) throw reasons[0];
+export async function detect(db: Database, at: Instants): Promise<Detected> {
+  const measured =
+    at.ledger === null ? null : await settle({ detector: 'prepare', clock: 'ledger' }, prepare(db, at.ledger));
+  // A backlog, as on the first day or after an outage, is measured in several ticks; half of it would be judged wrongly.
+  const behind = measured?.kind === 'answered' && !measured.value.complete;
+  const ledger = behind ? null : at.ledger;
+  const answers = (await Promise.all([answersOf(db, 'ledger', ledger), answersOf(db, 'wall', at.wall)])).flat();
+  const failures = answers.filter((answer) => answer.kind === 'failed');
+  if (failures.length > 0 && failures.length === answers.length) throw failures[0]?.error;
+  if (measured?.kind === 'failed') failures.push(measured);
   return {
-    detections: asked.flatMap((one) => (one.status === 'fulfilled' ? one.value : [])),
-    failed: detectors.flatMap(({ name }, index) => {
-      const reason = reasons[index];
-      return reason === null ? [] : [{ detector: name, reason: word(reason) }];
-    }),
+    detections: answers.flatMap((answer) => (answer.kind === 'answered' ? answer.value : [])),
+    failed: failures.map(({ detector, clock, error }) => ({ detector, clock, reason: word(error) })),
+    complete: failures.length === 0 && !behind,
   };
 }
 
+async function answersOf(db: Database, clock: Clock, at: number | null): Promise<Settled<Detection[]>[]> {
+  if (at === null) return [];
+  const args = { at: instant(at) };
+  return Promise.all(
+    asked[clock].map(async (view) =>
+      settle({ detector: view.name, clock }, db.read(view, args) as Promise<Detection[]>),
+    ),
+  );
+}
+
+type Who = Pick<Failed, 'detector' | 'clock'>;
+
+type Settled<T> =
+  | { readonly kind: 'answered'; readonly value: T }
+  | (Who & { readonly kind: 'failed'; readonly error: unknown });
+
+async function settle<T>(who: Who, asking: Promise<T>): Promise<Settled<T>> {
+  try {
+    return { kind: 'answered', value: await asking };
+  } catch (error) {
+    return { kind: 'failed', ...who, error };
+  }
+}
+
 /** Never the text of the database, which repeats the statement. */
-function word(reason: unknown): string {
-  const failure = classify(reason);
+function word(error: unknown): string {
+  const failure = classify(error);
   return failure.kind === 'permanent'
     ? `code ${failure.code}`
     : (/^code \d+/.exec(failure.message)?.[0] ?? 'no answer');
 }
 
 /** The alerts about detectors that fail. */
-export function failing(failed: Detected['failed'], at: number): Detection[] {
+export function failing(failed: readonly Failed[], at: number): Detection[] {
   return failed.map(({ detector, reason }) => ({
     rule: 'evaluation_failing',
     version: 1,

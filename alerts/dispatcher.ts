@@ -14,6 +14,7 @@ import { post } from './post.ts';
 
 const atOnceMax = 8;
 const rememberedMs = 31 * 86_400_000;
+const reloadedMs = 86_400_000;
 
 export type DispatcherOptions = {
   readonly db: Database;
@@ -172,8 +173,9 @@ export class Dispatcher {
     };
   }
 
-  /** Somebody asked for what was given up: it is read anew, in its order. */
+  /** Somebody asked for what was given up: it is read anew, in its order; and so once a day, to forget what is old. */
   async #heedReplays(): Promise<void> {
+    if (this.#options.now() - this.#loadedAt > reloadedMs) await this.#read();
     const asked = await this.#options.db.read(replaysAsked, { since: instant(this.#loadedAt) });
     if (asked.some((row) => Date.parse(row.written_at) > this.#loadedAt)) await this.#read();
   }

@@ -6,7 +6,7 @@ import type { Row } from '#clickhouse/view.ts';
 import { type Alert, alertOf, journalLine, type Place } from './alert.ts';
 import type { Delivery } from './config.ts';
 import { withContext } from './context.ts';
-import { type Detected, failing } from './detect.ts';
+import { type Detected, type Failed, failing, type Instants } from './detect.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { Election } from './election.ts';
 import { evaluate, type Evaluated, type Rule, ruleOf } from './evaluate.ts';
@@ -19,8 +19,7 @@ import type { Guard } from './outgoing.ts';
 import type { Notice } from './outbox.ts';
 import { Repeater } from './repeater.ts';
 
-/** All detectors at one instant, which the ingest watermark has passed. */
-type Detect = (db: Database, at: Date) => Promise<Detected>;
+type Detect = (db: Database, at: Instants) => Promise<Detected>;
 
 export type EvaluatorOptions = {
   readonly db: Database;
@@ -141,26 +140,31 @@ export class Evaluator {
     for (const [index, at] of ledger.entries()) {
       const newest = index === ledger.length - 1;
       const handling = await readHandling(db, delivery, now);
-      const looked = await this.#look(at, now, rules);
-      const given = { ...looked, rules, now, ...handling, at: { ledger: at, wall: newest ? wall : null } };
+      const instants = { ledger: at, wall: newest ? wall : null };
+      const looked = await this.#look(instants, now, rules);
+      const given = { ...looked, rules, now, ...handling, at: instants };
       if (!(await this.#write(given, at))) return;
       // Catching up must not cost the election.
       if (!newest && !(await this.election.hold())) return;
     }
     if (ledger.length > 0) return;
     const handling = await readHandling(db, delivery, now);
-    const at = this.#evaluatedAt;
-    const looked = wall === null ? nothingLooked : await this.#look(at === 0 ? wall : at, now, rules);
-    await this.#write({ ...looked, rules, now, ...handling, at: { ledger: null, wall } }, at, wall !== null);
+    const instants = { ledger: null, wall };
+    const looked = wall === null ? nothingLooked : await this.#look(instants, now, rules);
+    const given = { ...looked, rules, now, ...handling, at: instants };
+    await this.#write(given, this.#evaluatedAt, wall !== null);
   }
 
   /** What the detectors say of an instant, and of themselves. */
-  async #look(at: number, now: number, rules: ReadonlyMap<string, Rule>): Promise<Looked> {
+  async #look(at: Instants, now: number, rules: ReadonlyMap<string, Rule>): Promise<Looked> {
     const { db, detect, notify } = this.#options;
-    const { detections, failed } = await detect(db, new Date(at));
-    for (const one of failed) notify('detector_failed', one);
+    const { detections, failed: fresh, complete } = await detect(db, at);
+    // Who was not asked now has not answered since.
+    const failed = [...fresh, ...this.#failed.filter(({ clock }) => at[clock] === null)];
+    this.#failed = failed;
+    for (const one of fresh) notify('detector_failed', one);
     for (const { rule } of detections) if (!rules.has(rule)) notify('unknown_rule', { rule });
-    return { detections: [...detections, ...failing(failed, now)], complete: failed.length === 0 };
+    return { detections: [...detections, ...failing(failed, now)], complete };
   }
 
   /** The whole minutes up to which calls have come and that were not evaluated yet. */
@@ -181,7 +185,7 @@ export class Evaluator {
     if (alerts === null) return false;
     const before = new Map([...alerts].map(([fingerprint, { alert }]) => [fingerprint, alert]));
     const recordedAt = Math.max(given.now, this.#recordedAt);
-    const after = await withContext(this.#options.db, evaluate(before, given), this.#options.notify);
+    const after = await withContext(this.#options.db, evaluate(before, given), evaluatedAt, this.#options.notify);
     const changed = after.filter((one) => !one.kept);
     if (!always && changed.length === 0) return true;
     const written = after.filter((one) => !one.kept || this.#isToBeWritten(one.alert, recordedAt));
@@ -229,6 +233,7 @@ export class Evaluator {
   }
 
   #rules: ReadonlyMap<string, Rule> = new Map();
+  #failed: readonly Failed[] = [];
 
   /** For a start, which reads two days; and of a firing alert, for people who ask how it is now. */
   #isToBeWritten(alert: Alert, now: number): boolean {

@@ -1,5 +1,6 @@
 import { acknowledged, alertRoutesKnown, pagesTold, silencesKnown } from '#clickhouse/alerts.ts';
 import type { Database } from '#clickhouse/client.ts';
+import { detectorValues } from '#clickhouse/detection.ts';
 import type { Alert } from './alert.ts';
 import { type Delivery, matchersOf, type Route, type Silence } from './config.ts';
 import { type Changed, type Pages, type Rule, ruleOf } from './evaluate.ts';
@@ -18,16 +19,15 @@ type Handling = {
 
 const dayMs = 86_400_000;
 const acknowledgedMs = 30 * dayMs;
-/** Of one tenant; who is paged more often than this reads none of them. */
-const pagesPerDay = 5;
 
 export async function readHandling(db: Database, delivery: Delivery, now: number): Promise<Handling> {
   const byPosition = (['position', 'route_id'] as const).map((column) => ({ column, descending: false }));
-  const [acks, silences, routes, pages] = await Promise.all([
+  const [acks, silences, routes, pages, [parameters]] = await Promise.all([
     db.read(acknowledged, { since: instant(now - acknowledgedMs) }),
     db.read(silencesKnown, { expired: false }),
     db.read(alertRoutesKnown, {}, { orderBy: byPosition }),
     db.read(pagesTold, { since: instant(now - dayMs) }),
+    db.read(detectorValues, { at: instant(now) }),
   ]);
   const written = silences
     .filter((row) => !row.withdrawn)
@@ -45,7 +45,7 @@ export async function readHandling(db: Database, delivery: Delivery, now: number
   const told = Map.groupBy(pages, (row) => row.tenant_id);
   return {
     pages: {
-      perDay: pagesPerDay,
+      perDay: parameters?.values['pages.per_day'] ?? Number.POSITIVE_INFINITY,
       told: new Map([...told].map(([tenant, rows]) => [tenant, new Set(rows.map((row) => row.alert_id))])),
     },
     acknowledged: new Map(acks.map((row) => [row.alert_id, { author: row.author, at: Date.parse(row.written_at) }])),

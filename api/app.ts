@@ -15,18 +15,22 @@ import { alertRoutes } from './routes/alert.ts';
 import { alertRoutesRoutes } from './routes/alert_routes.ts';
 import { alertsRoute } from './routes/alerts.ts';
 import { allocatedRoute } from './routes/allocated.ts';
+import { anomaliesRoute } from './routes/anomalies.ts';
 import { bookRoutes } from './routes/books.ts';
 import { budgetStatusRoute } from './routes/budget_status.ts';
 import { callRoute } from './routes/call.ts';
 import { callsRoute } from './routes/calls.ts';
 import { chargebackRoutes } from './routes/chargeback.ts';
+import { coldStartsRoute } from './routes/cold_starts.ts';
 import { deliveriesRoutes } from './routes/deliveries.ts';
+import { detectionFeedbackRoutes } from './routes/detection_feedback.ts';
 import { docsRoutes } from './routes/docs.ts';
 import { errorsRoute } from './routes/errors.ts';
 import { type Health, healthRoutes } from './routes/health.ts';
 import { intakeRoutes } from './routes/intake.ts';
 import { latencyRoute } from './routes/latency.ts';
 import { pipelineRoute } from './routes/pipeline.ts';
+import { reconciliationRoutes } from './routes/reconciliation.ts';
 import { rejectedRoute } from './routes/rejected.ts';
 import { reratedRoute } from './routes/rerated.ts';
 import { silencesRoutes } from './routes/silences.ts';
@@ -70,6 +74,10 @@ export function createApp(setting: Setting, health: Health, version: string): Ap
     callRoute,
     pipelineRoute,
     rejectedRoute,
+    reconciliationRoutes,
+    coldStartsRoute,
+    anomaliesRoute,
+    detectionFeedbackRoutes,
     alertsRoute,
     alertRoutes,
     silencesRoutes,

@@ -1,16 +1,19 @@
 import { z } from '@hono/zod-openapi';
 import type { Database } from '#clickhouse/client.ts';
 import { priceBook } from '#clickhouse/books.ts';
+import type { invoiceLines } from '#clickhouse/invoices.ts';
 import { prices } from '#clickhouse/money.ts';
 import type { Book, BookTable } from './book.ts';
 import { everything } from './window.ts';
 
-/** The one thing that the API writes: rows of the books, one JSON array per line. */
-export type Writer = { readonly append: (table: BookTable, lines: string) => Promise<void> };
+/** What the API writes: rows of the books and of invoices, one JSON array per line; with a token only once. */
+export type Writer = {
+  readonly append: (table: BookTable | typeof invoiceLines, lines: string, token?: string) => Promise<void>;
+};
 
 /** A database as a writer of the books, and of nothing else. */
 export function writer(db: Database): Writer {
-  return { append: async (table, lines) => db.insert(table, lines) };
+  return { append: async (table, lines, token) => db.insert(table, lines, token) };
 }
 
 /** Entries of one submission. */

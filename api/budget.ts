@@ -50,11 +50,14 @@ export function together(
   const groups = new Map<string, Together & { keys: string[] }>();
   const newest = rows.toSorted((a, b) => Date.parse(b.valid_from) - Date.parse(a.valid_from));
   for (const of of Map.groupBy(newest, (row) => row.budget_id).values()) {
-    const [chosen] = of
+    const chosen = of
       .map((row) => ({ row, tz: zoneOf(row, zones) }))
       .map(({ row, tz }) => ({ row, tz, span: monthOf(month ?? monthAt(now, tz), tz) }))
-      .filter(({ row, span }) => Date.parse(row.valid_from) < span.to.getTime())
-      .filter(({ row, span }) => row.valid_to === null || Date.parse(row.valid_to) > span.from.getTime());
+      .find(
+        ({ row, span }) =>
+          Date.parse(row.valid_from) < span.to.getTime() &&
+          (row.valid_to === null || Date.parse(row.valid_to) > span.from.getTime()),
+      );
     if (chosen === undefined) continue;
     const { row, tz, span } = chosen;
     const dimensions = Object.keys(row.filters).sort();

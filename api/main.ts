@@ -2,7 +2,13 @@ import { serve, type ServerType } from '@hono/node-server';
 import { readFile } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import { z } from 'zod';
-import { databaseConfig, databaseVariables, openDatabase, type DatabaseConfig } from '#clickhouse/client.ts';
+import {
+  type Database,
+  databaseConfig,
+  databaseVariables,
+  openDatabase,
+  type DatabaseConfig,
+} from '#clickhouse/client.ts';
 import { differences } from '#clickhouse/contract.ts';
 import { ConfigurationError, messageOf, readEnvironment, wholeNumber } from '#common/environment.ts';
 import { type Running, runUntilSignal } from '#common/lifecycle.ts';
@@ -14,6 +20,7 @@ import { parseBookCommand, runBookCommand } from './book_command.ts';
 import { apiTarget, databaseTarget } from './book_target.ts';
 import { createKey, parseKeyOptions } from './keys.ts';
 import { reader } from './reader.ts';
+import { apiBooks, databaseBooks, parseReconcileCommand, runReconcileCommand } from './reconcile_command.ts';
 import { readiness } from './readiness.ts';
 
 export { createKey };
@@ -35,6 +42,9 @@ export type Config = {
 const now = (): Date => new Date();
 
 const defaultIssuer = 'Gatemeter';
+
+/** A command that has done what it was asked for. */
+const ended: Running = { close: async () => {}, closed: Promise.resolve() };
 
 /** Requests in flight get this long to end when the program is asked to stop. */
 const graceMs = 10_000;
@@ -157,9 +167,9 @@ if (import.meta.main) {
     if (command === 'key') return printKey(args);
     if (command === 'chargeback') return handOut(args);
     if (command === 'books') return keepBooks(args);
-    if (command !== undefined) {
-      throw new ConfigurationError(`unknown command ${command}; there are: key, books, chargeback`);
-    }
+    if (command === 'reconcile') return reconcile(args);
+    if (command !== undefined)
+      throw new ConfigurationError(`unknown command ${command}; there are: key, books, chargeback, reconcile`);
     return start(configFrom(process.env));
   });
 }
@@ -167,20 +177,14 @@ if (import.meta.main) {
 /** `node api/main.ts key …`: the one time that the key is seen. */
 async function printKey(args: readonly string[]): Promise<Running> {
   const wanted = parseKeyOptions(args);
-  const db = openDatabase(databaseConfig(readEnvironment(databaseVariables, process.env)), 'api');
-  try {
-    process.stdout.write(`${await createKey(db, wanted)}\n`);
-  } finally {
-    await db.close();
-  }
-  return { close: async () => {}, closed: Promise.resolve() };
+  return onDatabase(async (db) => print(`${await createKey(db, wanted)}\n`));
 }
 
 /** `node api/main.ts chargeback …`: the statement of a month, from a running API or from the database. */
 async function handOut(args: readonly string[]): Promise<Running> {
   const { chargeback } = await import('./chargeback_command.ts');
   await chargeback(args, process.env);
-  return { close: async () => {}, closed: Promise.resolve() };
+  return ended;
 }
 
 function say(line: string): void {
@@ -194,16 +198,33 @@ function print(text: string): void {
 /** `node api/main.ts books …`: the books as files, in the database or through a running API. */
 async function keepBooks(args: readonly string[]): Promise<Running> {
   const command = parseBookCommand(args);
-  const done = { close: async () => {}, closed: Promise.resolve() };
   if (command.url !== undefined && command.key !== undefined) {
     await runBookCommand(command, apiTarget(command.url, command.key), say, print);
-    return done;
+    return ended;
   }
+  return onDatabase(async (db) => runBookCommand(command, databaseTarget(db, authorOf(command)), say, print));
+}
+
+/** `node api/main.ts reconcile …`: an invoice against the ledger. */
+async function reconcile(args: readonly string[]): Promise<Running> {
+  const command = parseReconcileCommand(args);
+  if (command.url !== undefined && command.key !== undefined) {
+    await runReconcileCommand(command, apiBooks(command.url, command.key), say, print);
+    return ended;
+  }
+  return onDatabase(async (db) => runReconcileCommand(command, databaseBooks(db, authorOf(command)), say, print));
+}
+
+function authorOf({ author }: { readonly author?: string | undefined }): string {
+  return author ?? userInfo().username;
+}
+
+async function onDatabase(run: (db: Database) => Promise<void>): Promise<Running> {
   const db = openDatabase(databaseConfig(readEnvironment(databaseVariables, process.env)), 'api');
   try {
-    await runBookCommand(command, databaseTarget(db, command.author ?? userInfo().username), say, print);
+    await run(db);
   } finally {
     await db.close();
   }
-  return done;
+  return ended;
 }

@@ -1,18 +1,8 @@
 import { found, instant, perhaps, route, silence, state } from './alert_tables.ts';
-import { type Types, view } from './view.ts';
+import { detectionColumns } from './detection_tables.ts';
+import { view } from './view.ts';
 
 /* What is asked of alerts: by the evaluator, and by people over the API. */
-
-/** A detector's answer: one row per series that meets its condition (`firing`) or that nothing is known of (`no_data`). */
-export const detectorColumns = {
-  rule: 'String',
-  version: 'UInt32',
-  labels: 'Map(String, String)',
-  state: 'String',
-  severity: 'String',
-  started_at: instant,
-  ...found,
-} as const satisfies Types;
 
 export const alertRulesKnown = view(
   'alert_rules_known',
@@ -174,11 +164,8 @@ export const pagesTold = view('pages_told', { since: instant }, { tenant_id: 'St
 /** One row. */
 export const arrivalDelay = view('arrival_delay', {}, { seconds: 'UInt32' });
 
-/** A detector of alerts about alerting itself. */
-const deliveryFailing = view('delivery_failing', { at: instant }, detectorColumns);
-
-/** The detectors that the evaluator asks, each at the same instant. */
-export const detectors = [deliveryFailing] as const;
+/** The detector of alerts about alerting itself. */
+export const deliveryFailing = view('delivery_failing', { at: instant }, detectionColumns);
 
 export const alertViews = [
   alertRulesKnown,

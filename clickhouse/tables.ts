@@ -1,4 +1,6 @@
 import { alertTables } from './alert_tables.ts';
+import { detectionTables } from './detection_tables.ts';
+import { invoiceLines } from './invoices.ts';
 import { bookTables } from './money.ts';
 import { statementTables } from './statements.ts';
 import { table, type Types } from './view.ts';
@@ -176,6 +178,8 @@ export const tables = [
   backfills,
   ...bookTables,
   ...statementTables,
+  invoiceLines,
   apiKeys,
+  ...detectionTables,
   ...alertTables,
 ] as const;

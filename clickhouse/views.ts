@@ -1,4 +1,5 @@
 import { alertViews } from './alerts.ts';
+import { detectionViews } from './detection.ts';
 import {
   apiKey,
   backfilled,
@@ -19,6 +20,7 @@ import {
   workers,
 } from './ledger.ts';
 import { bookViews } from './books.ts';
+import { invoiceImports, reconciliation } from './invoices.ts';
 import { moneyViews } from './money.ts';
 import { duplicates, losses, pipeline, recordCounts, rejected, rejectedRecords } from './pipeline.ts';
 import { statementViews } from './statements.ts';
@@ -131,6 +133,8 @@ export const views = [
   ...moneyViews,
   ...statementViews,
   ...bookViews,
+  invoiceImports,
+  reconciliation,
   callRecords,
   callKeys,
   sealed,
@@ -156,5 +160,6 @@ export const views = [
   ownership,
   workers,
   apiKey,
+  ...detectionViews,
   ...alertViews,
 ] as const;

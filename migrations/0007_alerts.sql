@@ -1,22 +1,21 @@
--- What an alert rule means beside its condition, which is a detector's: how long it must hold, how long it is kept, whom
--- it concerns. Append-only: a new version replaces the one before from valid_from on, and both can be looked up.
+-- What an alert rule means beside its condition, which is a detector's: what it is called, how serious it is at most, and
+-- what is to be done. How long it must hold and how long it is kept stand with the detectors' parameters. Append-only: a
+-- new version replaces the one before from valid_from on, and both can be looked up.
 --
 -- `clock`: rules about traffic are evaluated at the ingest watermark and stand still with it. Rules about Gatemeter itself
 -- go by the database's clock, because a watermark that stands still is what they must tell.
 CREATE TABLE IF NOT EXISTS alert_rules
 (
-    rule                     LowCardinality(String),
-    version                  UInt32,
-    title                    String,
-    for_seconds              UInt32 COMMENT 'the condition must hold for so long before it fires',
-    keep_firing_for_seconds  UInt32 COMMENT 'and must not hold for so long before it resolves',
-    severity                 LowCardinality(String) COMMENT 'page, ticket or info; at most this, whatever a detector says',
-    clock                    LowCardinality(String) COMMENT 'ledger or wall',
-    runbook                  String COMMENT 'heading in docs/runbook.md',
-    valid_from               DateTime64(3, 'UTC'),
-    known_from               DateTime64(3, 'UTC') DEFAULT now64(3),
-    author                   String,
-    reason                   String
+    rule        LowCardinality(String),
+    version     UInt32,
+    title       String,
+    severity    LowCardinality(String) COMMENT 'page, ticket or info; at most this, whatever a detector says',
+    clock       LowCardinality(String) COMMENT 'ledger or wall',
+    runbook     String COMMENT 'heading in docs/runbook.md',
+    valid_from  DateTime64(3, 'UTC'),
+    known_from  DateTime64(3, 'UTC') DEFAULT now64(3),
+    author      String,
+    reason      String
 )
 ENGINE = ${R}MergeTree
 ORDER BY (rule, version);

@@ -1,9 +1,16 @@
--- What changed before an alert: the books, by who wrote them and why, and the life of the deployments that gateways and
--- platforms told of.
+-- What changed before an alert: prices of the models that its deployment serves, to whom its tenant's consumers belong, and
+-- the life of the deployment that gateways and platforms told of; each with who did it and why.
 CREATE OR REPLACE VIEW recent_changes AS
+WITH
+(
+    SELECT groupUniqArray((toString(c.provider_name), toString(c.response_model)))
+    FROM calls AS c
+    WHERE c.started_at > {from:DateTime64(3, 'UTC')} AND c.started_at <= {to:DateTime64(3, 'UTC')} AND c.deployment = {deployment:String} AND c.deployment != ''
+) AS served
 SELECT max(known_from) AS at, 'price' AS kind, arrayStringConcat(arraySlice(arraySort(groupUniqArray(model)), 1, 3), ', ') AS what, author, reason
 FROM prices
 WHERE known_from > {from:DateTime64(3, 'UTC')} AND known_from <= {to:DateTime64(3, 'UTC')}
+  AND arrayExists(s -> s.1 = provider_name AND startsWith(s.2, model), served)
 GROUP BY price_list, author, reason
 UNION ALL
 SELECT max(known_from) AS at, 'attribution' AS kind, concat(consumer_id, ' to ', tenant_id) AS what, author, reason

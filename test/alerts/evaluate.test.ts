@@ -142,7 +142,7 @@ test('while a detector fails, nothing is over that it might have found, and what
 
 test('evaluation_failing: a detector that fails for five minutes is told of by its name, and by no text of the database', () => {
   const series = new Series();
-  const failed = [{ detector: 'slo_burn', reason: 'code 241' }];
+  const failed = [{ detector: 'slo_burn', clock: 'ledger' as const, reason: 'code 241' }];
   for (let minutes = 0; minutes < 5; minutes++)
     expect(toldBy(series.next(failing(failed, series.at), { complete: false }))).toEqual([]);
   expect(toldBy(series.next(failing(failed, series.at), { complete: false }))).toEqual(['trigger pager']);

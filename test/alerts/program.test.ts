@@ -5,8 +5,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { alertDeliveries } from '#clickhouse/alert_tables.ts';
+import { alertDeliveries, alertEvents } from '#clickhouse/alert_tables.ts';
+import { journalLine } from '../../alerts/alert.ts';
+import { detect } from '../../alerts/detect.ts';
+import { commit } from '../../alerts/journal.ts';
 import type { Message } from '../../alerts/message.ts';
+import type { Database } from '#clickhouse/client.ts';
 import { openSchema, type Schema } from '../ingest/schema.ts';
 import { type Received, type ReceiverServer, startReceiver } from './receiver.ts';
 
@@ -118,6 +122,39 @@ private_addresses: [127.0.0.0/8]
     expect(program.output()).not.toContain(canary);
     expect(stored).not.toContain(canary);
   }
+});
+
+test('a tick whose token a crash has burnt is written under the next one, once; a tick of a rival is not written over', async () => {
+  const tokens: (string | undefined)[] = [];
+  const db: Database = {
+    ...schema.db,
+    insert: async (table, lines, token) => {
+      tokens.push(token);
+      await schema.db.insert(table, lines, token);
+    },
+  };
+  const at = Date.parse('2026-10-01T00:00:00Z');
+  const lineOf = (evaluator: string): string =>
+    journalLine('tick', { tick: 7_000, position: 0, evaluator, recordedAt: at, evaluatedAt: at });
+  // What a crash between the token and the row leaves behind: the token is known, and there is no row.
+  await db.insert(alertEvents, lineOf('crashed'), '7000/0');
+  await db.command("DELETE FROM alert_events WHERE evaluator = 'crashed'");
+  expect(await commit(db, 7_000, 'ours', at, [lineOf('ours')])).toEqual({ kind: 'committed' });
+  expect(tokens).toEqual(['7000/0', '7000/0', '7000/1']);
+  expect(await commit(db, 7_000, 'rival', at, [lineOf('rival')])).toEqual({ kind: 'lost', to: 'ours' });
+  const rows = await db.query<{ evaluator: string }>('SELECT evaluator FROM alert_events WHERE tick = 7000');
+  expect(rows).toEqual([{ evaluator: 'ours' }]);
+});
+
+test('a detector that fails is named with its code, the others answer, and the evaluation says that it is not complete', async () => {
+  const instant = Date.parse('2026-10-01T00:00:00Z');
+  const at = { ledger: instant, wall: instant };
+  expect(await detect(schema.db, at)).toMatchObject({ failed: [], complete: true });
+  await schema.db.command('DROP VIEW slo_burn');
+  const { detections, failed, complete } = await detect(schema.db, at);
+  expect(failed).toEqual([{ detector: 'slo_burn', clock: 'ledger', reason: 'code 46' }]);
+  expect(complete).toBe(false);
+  expect(detections.map(({ rule }) => rule)).toContain('delivery_failing');
 });
 
 test('wrong variables, a wrong file and a file that is not there end it with code 2 and every problem', async () => {

@@ -1,9 +1,9 @@
-import { detectorColumns } from '#clickhouse/alerts.ts';
+import { detectionColumns } from '#clickhouse/detection_tables.ts';
 import type { Database } from '#clickhouse/client.ts';
 import { events } from '#clickhouse/tables.ts';
 import { view } from '#clickhouse/view.ts';
 import { readDelivery, type Delivery } from '../../alerts/config.ts';
-import type { Detected } from '../../alerts/detect.ts';
+import type { Detected, Instants } from '../../alerts/detect.ts';
 import { Evaluator, type EvaluatorOptions } from '../../alerts/evaluator.ts';
 import { instant } from '../../alerts/instant.ts';
 import { notifier } from '../../alerts/notice.ts';
@@ -11,7 +11,7 @@ import { guard } from '../../alerts/outgoing.ts';
 import { silent } from '../ingest/schema.ts';
 
 /** A detector whose findings are rows of a table, so that tests say when a condition holds. */
-const pretended = view('pretended', { at: "DateTime64(3, 'UTC')" }, detectorColumns);
+const pretended = view('pretended', { at: "DateTime64(3, 'UTC')" }, detectionColumns);
 
 export async function preparePretended(db: Database): Promise<void> {
   await db.command(
@@ -21,12 +21,13 @@ export async function preparePretended(db: Database): Promise<void> {
     `CREATE VIEW pretended AS SELECT rule, toUInt32(1) AS version, labels, state, severity, holds_from AS started_at, observed, expected, 'calls' AS unit, toFloat64(9) AS score, cost_per_hour, ['app-1'] AS affected, evidence, toFloat64(0.9) AS confidence FROM pretended_findings WHERE holds_from <= {at:DateTime64(3, 'UTC')} AND {at:DateTime64(3, 'UTC')} < holds_to`,
   );
   await db.command(
-    `INSERT INTO alert_rules (rule, version, title, for_seconds, keep_firing_for_seconds, severity, clock, runbook, valid_from, author, reason) VALUES ('at_once', 1, 'At once', 0, 0, 'page', 'ledger', 'at_once', '2000-01-01 00:00:00.000', 'test', 'test')`,
+    `INSERT INTO alert_rules (rule, version, title, severity, clock, runbook, valid_from, author, reason) VALUES ('at_once', 1, 'At once', 'page', 'ledger', 'at_once', '2000-01-01 00:00:00.000', 'test', 'test')`,
   );
 }
 
-async function detectPretended(db: Database, at: Date): Promise<Detected> {
-  return { detections: await db.read(pretended, { at: instant(at.getTime()) }), failed: [] };
+async function detectPretended(db: Database, at: Instants): Promise<Detected> {
+  const detections = at.ledger === null ? [] : await db.read(pretended, { at: instant(at.ledger) });
+  return { detections, failed: [], complete: true };
 }
 
 export type Finding = {

@@ -3,7 +3,9 @@ import type { App } from '../../api/route.ts';
 import type { Evaluator } from '../../alerts/evaluator.ts';
 import { type ReceiverServer, startReceiver } from '../alerts/receiver.ts';
 import { advance, deliveryOf, evaluatorOf, find, preparePretended, round } from '../alerts/stage.ts';
-import { type Ledger, openLedger } from './ledger.ts';
+import { instant } from '../../alerts/instant.ts';
+import type { Message } from '../../alerts/message.ts';
+import { type CallRecord, type Ledger, openLedger } from './ledger.ts';
 
 const minute = 60_000;
 const begin = Date.parse('2026-10-01T00:00:00Z');
@@ -184,10 +186,75 @@ test('a silence is made, listed, heeded and withdrawn; every problem of one is n
   expect((await call('on_call', 'DELETE', '/v1/silences/none')).status).toBe(404);
 });
 
+/** So many calls of a consumer to one deployment from an instant (ms) on, with a status. */
+function called(consumer_id: string, calls: number, at: number, status: number): CallRecord[] {
+  return Array.from({ length: calls }, (_, index) => ({
+    call_id: `gw/${consumer_id}-${at}-${status}-${index}`,
+    started_at: at + index * 100,
+    consumer_id,
+    deployment: 'gpt-4o',
+    provider_name: 'azure.ai.openai',
+    response_model: 'gpt-4o-2024-11-20',
+    http_response_status_code: status,
+  }));
+}
+
+function priceLine(model: string, at: number): string {
+  return `('azure', 'azure.ai.openai', '${model}', 2.5, 1000000, '2026-01-01 00:00:00.000', '${instant(at)}', 'ada', 'list of October')`;
+}
+
+test('an alert says who explains it and what was changed before it, as they were when it fired, wherever it is asked', async () => {
+  const from = begin + 40 * minute;
+  const yesterday = from - 1_440 * minute;
+  await ledger.attribute(
+    ['app-large', 'app-broken'].map((consumer_id) => ({
+      consumer_id,
+      tenant_id: 'bank',
+      valid_from: 0,
+      valid_to: null,
+    })),
+  );
+  const calls = [
+    ...called('app-large', 60, from, 200),
+    ...called('app-large', 20, from, 500),
+    ...called('app-broken', 50, from, 500),
+    ...called('app-large', 60, yesterday, 200),
+    ...called('app-large', 18, yesterday, 500),
+    ...called('app-broken', 50, yesterday, 200),
+  ];
+  await ledger.store(calls, 'import/calls/0');
+  const labels = { tenant_id: 'bank', deployment: 'gpt-4o' };
+  await find(ledger.db, { rule: 'error_burst', labels, from, to: from + 30 * minute });
+  await ledger.db.command(
+    `INSERT INTO attributions (consumer_id, tenant_id, valid_from, known_from, author, reason) VALUES ('app-broken', 'bank', '2026-01-01 00:00:00.000', '${instant(from - 30 * minute)}', 'ada', 'moved')`,
+  );
+  const prices = ['gpt-4o', 'gpt-5'].map((model) => priceLine(model, from - 20 * minute));
+  await ledger.db.command(
+    `INSERT INTO prices (price_list, provider_name, model, list_unit_price, pricing_quantity, valid_from, known_from, author, reason) VALUES ${prices.join(', ')}`,
+  );
+  for (const now of [0, 1, 2, 5]) {
+    await advance(ledger.db, from + now * minute);
+    await round(evaluator);
+  }
+  const alert = await alertOf('bank');
+  expect(Object.entries(alert['contributors'] as Record<string, number>)[0]).toEqual([
+    'consumer_id app-broken',
+    expect.closeTo(50 / 52, 6),
+  ]);
+  // The other model's price concerns another deployment.
+  expect(alert['recent_changes']).toEqual([
+    expect.stringMatching(/price: gpt-4o by ada \(list of October\)$/),
+    expect.stringMatching(/attribution: app-broken to bank by ada \(moved\)$/),
+  ]);
+  const message = hook.received.map(({ body }) => JSON.parse(body) as { data: Message }).at(-1)?.data;
+  expect(message?.contributors[0]).toMatchObject({ what: 'consumer_id app-broken' });
+  expect(message?.recent_changes).toEqual(alert['recent_changes']);
+});
+
 test('what a receiver did not take is listed, and delivered again when asked for', async () => {
   hook.answer = () => ({ status: 400 });
-  await find(ledger.db, { labels: { tenant_id: 'lost' }, from: begin + 11 * minute, to: begin + 30 * minute });
-  await advance(ledger.db, begin + 11 * minute);
+  await find(ledger.db, { labels: { tenant_id: 'lost' }, from: begin + 50 * minute, to: begin + 70 * minute });
+  await advance(ledger.db, begin + 50 * minute);
   await round(evaluator);
   const dead = await call('on_call', 'GET', '/v1/deliveries?outcome=dead');
   expect(dead.json.data).toMatchObject([

@@ -58,8 +58,6 @@ test('ids that clients gave to several calls merge none that one system knows ap
     for (const part of [ranges.slice(0, cut), ranges.slice(cut)]) await seal(db, part);
     expectEqual(await shown(db), delivered.expected(), delivered);
   }
-  const waiting = [...delivered.expected().values()].filter(({ completeness }) => completeness === 'orphan');
-  expect(waiting.length).toBeGreaterThan(3);
   await db.command('OPTIMIZE TABLE calls FINAL');
   expectEqual(await shown(db), delivered.expected(), delivered);
 });
@@ -80,6 +78,8 @@ test('an id that turns out to be of several calls merges none of them, whatever 
     await seal(db, await delivered.insert(all.slice(start, start + 30), insertedAt));
     expectEqual(await shown(db), delivered.expected(), delivered);
   }
+  const split = [...delivered.expected().values()].filter(({ completeness }) => completeness === 'orphan');
+  expect(split.length).toBeGreaterThan(0);
   const before = await shown(db);
   for (const stream of shuffled(streams, generator(seed)))
     await seal(db, [{ stream, after: -1, through: delivered.last(stream) }]);

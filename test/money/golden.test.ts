@@ -143,14 +143,18 @@ beforeAll(async () => {
     },
   ]);
   await ledger.store(
-    Object.entries(bills).map(([name, bill]) => ({
-      call_id: `gw/${name}`,
-      started_at: day,
-      consumer_id: 'c1',
-      deployment: name,
-      http_response_status_code: 200,
-      ...bill,
-    })),
+    Object.entries(bills).map(([name, bill]) =>
+      Object.assign(
+        {
+          call_id: `gw/${name}`,
+          started_at: day,
+          consumer_id: 'c1',
+          deployment: name,
+          http_response_status_code: 200,
+        },
+        bill,
+      ),
+    ),
   );
 });
 

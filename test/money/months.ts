@@ -47,6 +47,10 @@ const model = fc.constantFrom('m0', 'm1', 'm2');
 const kind = fc.constantFrom('input', 'cache_read', 'cache_write_1h', 'output', 'reasoning');
 const tenant = fc.constantFrom('', 'a', 'b');
 
+function together<A, B>([a, b]: readonly [A, B]): A & B {
+  return { ...a, ...b };
+}
+
 const books: fc.Arbitrary<Books> = fc.record({
   prices: fc.array(
     fc
@@ -59,7 +63,7 @@ const books: fc.Arbitrary<Books> = fc.record({
           list_unit_price: price,
         }),
       )
-      .map(([a, b]): Price => ({ ...a, ...b })),
+      .map((parts): Price => together(parts)),
     { minLength: 12, maxLength: 24 },
   ),
   discounts: fc.array(
@@ -73,18 +77,16 @@ const books: fc.Arbitrary<Books> = fc.record({
           percent: fc.integer({ min: 0, max: 1_000_000 }),
         }),
       )
-      .map(([a, { percent, ...b }]): Discount => ({
-        ...a,
-        ...b,
-        agreement_id: `d${percent}`,
-        discount_percent: (percent / 10_000).toFixed(4),
-      })),
+      .map(([a, { percent, ...b }]): Discount => {
+        const named = { agreement_id: `d${percent}`, discount_percent: (percent / 10_000).toFixed(4) };
+        return together([together([a, b]), named]);
+      }),
     { minLength: 3, maxLength: 8 },
   ),
   contracts: fc.array(
     fc
       .tuple(dated, fc.record({ tenant_id: tenant, model, token_kind: kind, contracted_unit_price: price }))
-      .map(([a, b]): Contract => ({ ...a, ...b })),
+      .map((parts): Contract => together(parts)),
     { minLength: 2, maxLength: 5 },
   ),
 });
@@ -115,6 +117,6 @@ export function generate(seed: number, calls: number): { books: Books; calls: Me
     },
     calls: fc
       .sample(call, { seed: seed + 1, numRuns: calls })
-      .map((made, i) => ({ ...made, call_id: `gw/${i}`, consumer_id: made.tenant_id })),
+      .map((made, i) => together([made, { call_id: `gw/${i}`, consumer_id: made.tenant_id }])),
   };
 }

@@ -1,0 +1,96 @@
+import { z } from '@hono/zod-openapi';
+import { coldStartAnswers, measuredThrough } from '#clickhouse/detection.ts';
+import { rowSchema } from '../answer.ts';
+import { exported, formatOf } from '../export.ts';
+import { accepted, type App, listResponse, register } from '../route.ts';
+import type { Setting } from '../setting.ts';
+import { argument, windowOf, windowShape } from '../window.ts';
+
+const path = '/v1/cold-starts';
+
+const several = z
+  .union([z.string(), z.array(z.string())])
+  .transform((given) => (typeof given === 'string' ? [given] : given))
+  .optional();
+
+/** What made callers wait, in the order in which the view looks for it. */
+export const classes = [
+  'cold_from_zero',
+  'cold_scaleout',
+  'overload',
+  'upstream_slow',
+  'throttled',
+  'isolated_tail',
+  'slow',
+];
+
+/** When callers waited for back ends that had to start, or for something else, and which. */
+export function coldStartsRoute(app: App, setting: Setting): void {
+  const { from, to, limit, format } = windowShape({ normal: 1_000, maximum: 10_000 });
+  const route = {
+    path,
+    summary: 'When callers waited for a back end to start',
+    description:
+      'Episodes that began in the window, also those of other causes, told by `class`. Times are compared with what a call of that size takes on the same back end when it is warm. `confirmed` says that a lifecycle event of the deployment was logged around it; else the class is inferred, with its confidence. Of what is later than `evaluated_through` nothing is known yet; a call that is held is logged when it ends.',
+    roles: ['viewer', 'on_call', 'admin'],
+    query: {
+      from,
+      to,
+      limit,
+      format,
+      tenant_id: several.describe('Only those in which callers of these tenants waited'),
+      deployment: several.describe('Only these deployments; repeat the parameter to allow several'),
+      class: several.describe(
+        `Only these classes, of ${classes.join(', ')}; default: all but isolated_tail, which is one or two slow calls`,
+      ),
+    },
+    params: {},
+    ok: listResponse(
+      rowSchema(coldStartAnswers.columns),
+      z.object({
+        from: z.iso.datetime(),
+        to: z.iso.datetime(),
+        evaluated_through: z.iso.datetime().nullable(),
+        truncated: z.boolean(),
+      }),
+    ),
+  } as const;
+  register(app, route, async (c, given) => {
+    const window = accepted(windowOf(path, given, setting.now()));
+    const args = {
+      from: argument(window.from),
+      to: argument(window.to),
+      visible_tenants: [...c.get('principal').visibleTenants],
+      tenant_id: given.tenant_id ?? [],
+      deployment: given.deployment ?? [],
+      class: given.class ?? [],
+    };
+    const orderBy = (['started_at', 'deployment', 'backend'] as const).map((column) => ({ column, descending: false }));
+    const wanted = formatOf(c, given.format);
+    if (wanted !== 'json') {
+      const columns = Object.keys(coldStartAnswers.columns) as (keyof typeof coldStartAnswers.columns)[];
+      return exported(c, setting, {
+        name: 'cold-starts',
+        format: wanted,
+        view: coldStartAnswers,
+        args,
+        selection: { columns, orderBy, ...(given.limit === undefined ? {} : { limit: given.limit }) },
+        completeThrough: null,
+      });
+    }
+    const most = given.limit ?? 1_000;
+    // Before the rows, so that it never promises more than they hold.
+    const [measured] = await setting.db.read(measuredThrough, { at: argument(setting.now()) });
+    const rows = await setting.db.read(coldStartAnswers, args, { orderBy, limit: most + 1 });
+    c.header('Vary', 'Accept');
+    return c.json({
+      data: rows.slice(0, most).map((row) => Object.assign(row, { evidence: JSON.parse(row.evidence) as unknown })),
+      meta: {
+        from: window.from.toISOString(),
+        to: window.to.toISOString(),
+        evaluated_through: measured?.minutes ?? null,
+        truncated: rows.length > most,
+      },
+    });
+  });
+}

@@ -1,0 +1,185 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { argument } from '#clickhouse/detect.ts';
+import { detectors } from '#clickhouse/detection.ts';
+import { consumerHours, trafficHours, trafficMinutes, waitEpisodes } from '#clickhouse/detection_tables.ts';
+import { budgets } from '#clickhouse/money.ts';
+import { gaps, streamStates } from '#clickhouse/tables.ts';
+import { at, type CallRecord, type Ledger, openLedger } from '../api/ledger.ts';
+
+/*
+ * Each rule that reads what is stored and compares it with a fixed limit: what it finds, and that just below its limit it
+ * finds nothing. Those that compare with a baseline are in findings.test.ts.
+ */
+
+const minute = 60_000;
+const hour = 60 * minute;
+const now = Date.UTC(2026, 8, 16, 12, 30);
+
+let ledger: Ledger;
+
+beforeAll(async () => {
+  ledger = await openLedger();
+}, 120_000);
+
+afterAll(async () => ledger.close());
+
+type Found = { rule: string; severity: string; labels: Record<string, string>; observed: number; evidence: string };
+
+/** What all detectors find of some rules at an instant. */
+async function found(instant: number, ...rules: string[]): Promise<Found[]> {
+  const rows = await Promise.all(detectors.map(async (view) => ledger.db.read(view, { at: argument(instant) })));
+  return rows.flat().filter((row) => rules.includes(row.rule));
+}
+
+/** In one order, whatever order they were found in. */
+function sorted(rows: readonly (readonly unknown[])[]): readonly (readonly unknown[])[] {
+  return rows.toSorted((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1));
+}
+
+type Minute = { calls: number; failed?: number; cost?: string; unpriced?: number };
+
+/** The same minute, from `from` up to `to` minutes before now, of one series. */
+async function minutes(tenant: string, deployment: string, from: number, to: number, each: Minute): Promise<void> {
+  const lines = Array.from({ length: from - to }, (_, i) => {
+    const failed = each.failed ?? 0;
+    const models = each.unpriced === undefined ? [] : ['nameless'];
+    const counted = [each.calls, failed, failed, 0, each.calls * 100, each.cost ?? null, each.unpriced ?? 0, models];
+    const start = argument(now - (from - i) * minute).slice(0, 19);
+    return JSON.stringify([start, tenant, deployment, 'custom', '', ...counted, 0, 0, 0, 0, at(now)]);
+  });
+  await ledger.db.insert(trafficMinutes, lines.join('\n'));
+}
+
+/** The same hour, from `from` up to `to` hours before this one. */
+async function hours(tenant: string, deployment: string, from: number, to: number, cost: number): Promise<void> {
+  const begun = Math.floor(now / hour) * hour;
+  const lines = Array.from({ length: from - to }, (_, i) => {
+    const start = argument(begun - (from - i) * hour).slice(0, 19);
+    const zeros = Array.from({ length: 12 }, () => 0);
+    const series = [start, tenant, deployment, zeros, zeros, [cost], 60, 0, 0, 0, [], [], 1, [], 0, false, at(now)];
+    return JSON.stringify(series);
+  });
+  await ledger.db.insert(trafficHours, lines.join('\n'));
+}
+
+test('slo_burn: one in ten calls failing for an hour is a page, one in a hundred none', async () => {
+  await minutes('burning', 'a', 60, 0, { calls: 20, failed: 3 });
+  await minutes('even', 'a', 60, 0, { calls: 200, failed: 1 });
+  await minutes('over', 'a', 60, 40, { calls: 20, failed: 10 });
+  const rows = await found(now, 'slo_burn');
+  // What has ended is no page: its short window is clean. It has still cost a tenth of the month, which is a ticket.
+  expect(rows.map((row) => [row.labels['tenant_id'], row.severity])).toContainEqual(['burning', 'page']);
+  expect(rows.filter((row) => row.severity === 'page').map((row) => row.labels['tenant_id'])).toEqual(['burning']);
+  expect(rows.map((row) => row.labels['tenant_id'])).not.toContain('even');
+});
+
+function budget(id: string, tenant: string, amount: string): string {
+  const row = [id, id, { tenant_id: [tenant] }, 'list_cost', amount, 'USD', '', [], [], at(0), null, 'test', 'test'];
+  return JSON.stringify(row);
+}
+
+test('budget_burn: two percent of the month in an hour is told, and pages when a day would empty it', async () => {
+  const lines = [budget('fast', 'fast', '7200'), budget('even', 'slow', '7200'), budget('used', 'used', '100')];
+  await ledger.db.insert(budgets, lines.join('\n'));
+  // An even rate of 7,200 a month of 30 days is 10 an hour.
+  await minutes('fast', 'a', 60, 0, { calls: 10, cost: '6' });
+  await minutes('slow', 'a', 60, 0, { calls: 10, cost: '0.16' });
+  await hours('slow', 'a', 300, 1, 10);
+  await hours('used', 'a', 300, 1, 1);
+  const rows = await found(now, 'budget_burn');
+  expect(sorted(rows.map((row) => [row.labels['budget_id'], row.severity, row.observed]))).toEqual([
+    ['fast', 'page', 360],
+    ['used', 'ticket', 299],
+  ]);
+});
+
+test('unpriced_model and unattributed_spend: what nobody can be billed for is named, with who caused it', async () => {
+  await minutes('unattributed', 'a', 60, 0, { calls: 1, unpriced: 100 });
+  const rows = await found(now, 'unpriced_model', 'unattributed_spend');
+  expect(sorted(rows.map((row) => [row.rule, row.observed, row.labels['model'] ?? '']))).toEqual([
+    ['unpriced_model', 6_000, 'nameless'],
+    ['unattributed_spend', 60, ''],
+  ]);
+});
+
+function calls(prefix: string, count: number, from: number, more: Partial<CallRecord>): CallRecord[] {
+  return Array.from({ length: count }, (_, i) => ({
+    call_id: `gw/${prefix}-${i}`,
+    started_at: from + i * 100,
+    response_model: 'usual',
+    ...more,
+  }));
+}
+
+test('runaway_consumer and leaked_key: ten times its busiest, and a key that calls from where it never did', async () => {
+  const lines: string[] = [];
+  for (const consumer_id of ['loop', 'busy', 'stolen', 'new']) {
+    for (let i = 2; i < (consumer_id === 'new' ? 30 : 240); i += 1) {
+      const start = argument(Math.floor(now / hour) * hour - i * hour).slice(0, 19);
+      lines.push(JSON.stringify([start, consumer_id, 60, 6, 600, ['10.0.0.0/24'], ['usual'], at(now)]));
+    }
+  }
+  await ledger.db.insert(consumerHours, lines.join('\n'));
+  const usual = { client_network: '10.0.0.0/24' };
+  await ledger.store([
+    ...calls('loop', 80, now - 2 * minute, { consumer_id: 'loop', ...usual }),
+    ...calls('busy', 50, now - 2 * minute, { consumer_id: 'busy', ...usual }),
+    ...calls('stolen', 30, now - 20 * minute, {
+      consumer_id: 'stolen',
+      client_network: '203.0.113.0/24',
+      response_model: 'dearer',
+    }),
+    ...calls('new', 30, now - 20 * minute, { consumer_id: 'new', client_network: '203.0.113.0/24' }),
+  ]);
+  const rows = await found(now, 'runaway_consumer', 'leaked_key');
+  expect(sorted(rows.map((row) => [row.rule, row.labels['consumer_id'], row.severity, row.observed]))).toEqual([
+    ['leaked_key', 'stolen', 'page', 30],
+    ['runaway_consumer', 'loop', 'ticket', 80],
+  ]);
+});
+
+test('cold_start: so many or so long in an hour is told, a single short one is not', async () => {
+  const waited = (deployment: string, before: number, seconds: number, kind = 'cold_from_zero'): string => {
+    const began = now - before * minute;
+    const row = [deployment, 'back', 'custom', '', kind, at(began), at(began + 9_000), 1, 0, seconds, seconds];
+    return JSON.stringify([...row, false, '{}', 0.9, ['c']]);
+  };
+  const often = [5, 15, 25, 35].map((before) => waited('often', before, 5));
+  const slow = [waited('slow', 20, 90)];
+  const rare = [waited('rare', 20, 5), waited('rare', 30, 500, 'overload'), waited('rare', 90, 500)];
+  await ledger.db.insert(waitEpisodes, [...often, ...slow, ...rare].join('\n'));
+  const rows = await found(now, 'cold_start');
+  expect(sorted(rows.map((row) => [row.labels['deployment'], row.severity, row.observed]))).toEqual([
+    ['often', 'ticket', 4],
+    ['slow', 'info', 1],
+  ]);
+});
+
+test('pipeline_gap, pipeline_rejects, pipeline_imbalance, pipeline_lag, silent_source, upstream_loss: the books themselves', async () => {
+  // These go by the clock of the database, as the rows that they read do.
+  const clock = Date.now();
+  const quiet = await found(clock, 'pipeline_gap', 'pipeline_rejects', 'silent_source', 'upstream_loss');
+  expect(quiet).toEqual([]);
+  const recent = clock - 20 * minute;
+  const part = (count: number, more: Record<string, unknown>, from = recent): CallRecord[] =>
+    Array.from({ length: count }, (_, i) => ({ call_id: `gw/p-${from}-${i}`, started_at: from + i, ...more }));
+  await ledger.store(part(12, { kind: 'rejected', reason: 'not_json', source: '' }), 'test/rejects/0');
+  await ledger.store(part(12, { source: 'short', truncated: true }), 'test/short/0');
+  await ledger.store(part(3, { source: 'stopped' }, clock - 5 * hour), 'test/stopped/0');
+  await ledger.store(part(3, { source: 'lagging' }), 'test/lagging/0');
+  const state = ['test/lagging/0', 'someone', 1, 'reading', 2, 2, 0, 500];
+  await ledger.db.insert(streamStates, JSON.stringify(state));
+  await ledger.db.insert(gaps, JSON.stringify(['test/hub/9', 5, 14, 'retention']));
+  const hole = part(1, { source: 'short', sequence_number: 40, prev: 30 }, recent + 9);
+  await ledger.store(hole, 'test/short/0');
+  const rules = ['pipeline_gap', 'pipeline_rejects', 'pipeline_imbalance', 'pipeline_lag'];
+  const rows = await found(Date.now(), ...rules, 'silent_source', 'upstream_loss');
+  const told = rows.map((row) => [row.rule, row.labels['stream'] ?? row.labels['source'] ?? '', row.severity]);
+  expect(told).toContainEqual(['pipeline_gap', 'test/hub/9', 'page']);
+  expect(told).toContainEqual(['pipeline_rejects', '', 'ticket']);
+  expect(told).toContainEqual(['pipeline_imbalance', 'test/short/0', 'page']);
+  expect(told).toContainEqual(['pipeline_lag', 'test/lagging/0', 'page']);
+  expect(told.some(([rule, , severity]) => rule === 'silent_source' && severity === 'page')).toBe(true);
+  expect(told).toContainEqual(['upstream_loss', 'short', 'ticket']);
+  expect(told.filter(([rule, where]) => rule === 'upstream_loss' && where !== 'short')).toEqual([]);
+});
