@@ -46,11 +46,20 @@ export async function migrate(config: Config): Promise<void> {
     }
     const loaded = await loadListPrices(db);
     if (loaded > 0) config.log.info({ event: 'prices_loaded', rows: loaded }, 'list prices loaded');
-    const wrong = await prove(db);
+    const wrong = await prove(db, await shippedProofs());
     assert(wrong.length === 0, `the database differs from its declarations:\n${wrong.join('\n')}`);
   } finally {
     await db.close();
   }
+}
+
+/**
+ * The proofs that come with this version, by version of ClickHouse: planning every view takes seconds on a small machine,
+ * and a first start need not repeat what the tests have found.
+ */
+async function shippedProofs(): Promise<string[]> {
+  const text = await readFile(new URL('proven.json', here), 'utf8');
+  return Object.values(JSON.parse(text) as Record<string, string>);
 }
 
 async function applyNumbered(db: Database, config: Config): Promise<void> {

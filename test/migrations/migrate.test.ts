@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { parse } from 'csv-parse/sync';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openDatabase, type Database, type DatabaseConfig } from '#clickhouse/client.ts';
-import { differences } from '#clickhouse/contract.ts';
+import { differences, prove } from '#clickhouse/contract.ts';
 import { migrate, sqlFiles } from '../../migrations/main.ts';
 import { loadListPrices } from '../../migrations/prices.ts';
 import { statements } from '../../migrations/statements.ts';
@@ -67,6 +67,17 @@ test('from nothing, a database gets the whole schema', async () => {
   expect(reference.length).toBeGreaterThan(30);
   const files = await db.query<{ file: string }>('SELECT file FROM schema_migrations ORDER BY file');
   expect(files.map((row) => row.file)).toEqual(await sqlFiles(''));
+});
+
+test('the proof that is shipped for this engine is one that was found, so that a first start may believe it', async () => {
+  const db = databaseOf('reference');
+  await db.command("ALTER TABLE schema_migrations MODIFY COMMENT ''");
+  expect(await prove(db)).toEqual([]);
+  const [found] = await db.query<{ version: string; proof: string }>(
+    "SELECT version() AS version, comment AS proof FROM system.tables WHERE database = 'reference' AND name = 'schema_migrations'",
+  );
+  const shipped = JSON.parse(await readFile(new URL('proven.json', migrations), 'utf8')) as Record<string, string>;
+  expect(shipped[String(found?.version)]).toBe(found?.proof);
 });
 
 test('a second run applies nothing and changes nothing', async () => {

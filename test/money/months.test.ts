@@ -141,8 +141,8 @@ describe('a generated month', () => {
     async (tz) => {
       const data = await spent(['tenant_id'], 'P1M', tz);
       const month = ({ call }: Line): string => new Date(bucketOf(call.started_at, 'P1M', tz)).toISOString();
-      for (const row of data) Object.assign(row, { bucket: new Date(row.bucket).toISOString() });
-      expect(answered(data, ['bucket', 'tenant_id'])).toEqual(
+      const rows = data.map((row) => Object.assign(row, { bucket: new Date(row.bucket).toISOString() }));
+      expect(answered(rows, ['bucket', 'tenant_id'])).toEqual(
         expected(inWindow, (line) => [month(line), line.call.tenant_id]),
       );
     },
