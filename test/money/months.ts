@@ -120,3 +120,47 @@ export function generate(seed: number, calls: number): { books: Books; calls: Me
       .map((made, i) => together([made, { call_id: `gw/${i}`, consumer_id: made.tenant_id }])),
   };
 }
+
+/** Commitments on the deployments that calls have, by each method, with and without idle. */
+export function commitmentRows(seed: number): Record<string, unknown>[] {
+  const each = {
+    provider_name: '',
+    billing_currency: 'USD',
+    weights: { output: '3.7', reasoning: '3.7' },
+    amount_per: 'month',
+  };
+  const [a = 1, b = 1, c = 1] = fc.sample(fc.integer({ min: 1, max: 999_999_999 }), { seed, numRuns: 3 });
+  return [
+    {
+      ...each,
+      commitment_id: 'full',
+      deployments: ['d3'],
+      amount: `${a}.000001`,
+      allocation_method: 'weighted_tokens',
+    },
+    {
+      ...each,
+      commitment_id: 'idle',
+      deployments: ['d3'],
+      amount: `${b}.999999`,
+      allocation_method: 'weighted_tokens',
+      capacity_tokens_per_minute: 100_000_000,
+    },
+    {
+      ...each,
+      commitment_id: 'peak',
+      deployments: ['d3'],
+      amount: `${c}.5`,
+      allocation_method: 'peak',
+      amount_per: 'hour',
+    },
+    {
+      ...each,
+      commitment_id: 'fixed',
+      deployments: ['d3'],
+      amount: '7',
+      allocation_method: 'fixed_shares',
+      shares: { a: '0.333333333', b: '0.1' },
+    },
+  ];
+}
