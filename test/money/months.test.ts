@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { agreements, attributions, commitments, prices, spend, spendChange } from '#clickhouse/money.ts';
+import { attributions, commitments, prices, spend, spendChange } from '#clickhouse/money.ts';
 import { unfiltered } from '#clickhouse/question.ts';
 import type { Row } from '#clickhouse/view.ts';
 import type { App } from '../../api/route.ts';
@@ -8,7 +8,7 @@ import { everything } from '../../api/window.ts';
 import { bucketOf } from '../api/brute.ts';
 import { ask, at, type Ledger, openLedger } from '../api/ledger.ts';
 import { append } from './books.ts';
-import { commitmentRows, from, generate, to, zones } from './months.ts';
+import { appendBooks, commitmentRows, from, generate, priceRow, recordOf, to, zones } from './months.ts';
 import { decimal, type Line, linesOf, type Price, total, units } from './oracle.ts';
 
 /*
@@ -40,53 +40,12 @@ beforeAll(async () => {
     ],
     { knownFrom },
   );
-  await append(ledger.db, prices, books.prices.map(priceRow), { knownFrom });
-  const all = { provider_name: 'p', pricing_quantity: 1_000_000 };
-  const unit = { pricing_unit: 'Tokens', pricing_currency: 'USD', service_tier: 'standard' };
-  await append(
-    ledger.db,
-    agreements,
-    books.discounts.map((d) => ({ ...d, ...instants(d), pricing_quantity: 1 })),
-    { knownFrom },
-  );
-  await append(
-    ledger.db,
-    agreements,
-    books.contracts.map((c, i) => ({ ...all, ...unit, ...c, ...instants(c), agreement_id: `c${i}` })),
-    { knownFrom },
-  );
+  await appendBooks(ledger.db, books, { knownFrom });
   await append(ledger.db, commitments, commitmentRows(seed), { knownFrom });
-  await ledger.store(
-    calls.map((call) => ({
-      call_id: call.call_id,
-      started_at: call.started_at,
-      consumer_id: call.consumer_id === 'unattributed' ? 'nobody' : call.consumer_id,
-      provider_name: 'p',
-      response_model: call.model,
-      deployment: call.deployment === 'ptu' ? 'd3' : call.deployment,
-      user_id: call.call_id,
-      http_response_status_code: 200,
-      usage_input_tokens: String(call.tokens['input']),
-      usage_cache_read_input_tokens: String(call.tokens['cache_read']),
-      usage_cache_creation_1h_input_tokens: String(call.tokens['cache_write_1h']),
-      usage_output_tokens: String(call.tokens['output']),
-      usage_reasoning_output_tokens: String(call.tokens['reasoning']),
-    })),
-  );
+  await ledger.store(calls.map((call) => recordOf(call)));
 });
 
 afterAll(async () => ledger.close());
-
-function instants(row: { valid_from: number; valid_to: number | null }): {
-  valid_from: string;
-  valid_to: string | null;
-} {
-  return { valid_from: at(row.valid_from), valid_to: row.valid_to === null ? null : at(row.valid_to) };
-}
-
-function priceRow(price: Price): Record<string, unknown> {
-  return { ...price, ...instants(price), provider_name: 'p' };
-}
 
 /** The view itself: the route asks it twice, for the coverage too, and adds nothing to an amount. */
 async function spent(group_by: string[], step: string, tz: string): Promise<Row<typeof spend.columns>[]> {
