@@ -82,8 +82,8 @@ export function together(
 
 const hour = 3_600_000;
 const day = 24 * hour;
-/** Four weeks to learn from, a week of trials, and some days more. */
-const learnedMs = 43 * day;
+/** Four weeks to learn from, seven trials three days apart, and some days more. */
+const learnedMs = 55 * day;
 
 /** From when the forecast needs the past: trials reach back as far as the month goes on. Whole hours before its start. */
 export function historyFrom({ from, to }: Span, at: Date): Date {

@@ -21,8 +21,16 @@ function yaml(value: object): string {
   return `# ${generated}\n${stringify(value, { singleQuote: true })}`;
 }
 
-/** Views that only other views read have no declaration. */
-const undeclared = ['grouped_calls', 'book', 'book_notes', 'book_borders'];
+/** What only views read has no declaration. */
+const undeclared = [
+  'grouped_calls',
+  'book',
+  'book_notes',
+  'book_borders',
+  'tenant_terms',
+  'timed_calls',
+  'alert_rules',
+];
 
 /**
  * The ClickHouse user of Grafana, for users.d of a server. A view runs with its reader's rights, so the tables under it

@@ -88,7 +88,7 @@ function decode(record: Reader, origin: Origin): Event {
 function callerOf(metadata: Reader) {
   const text = (name: string): string => {
     const value = metadata.text(name);
-    return /^sk-/i.test(value) ? '' : value;
+    return /(?:^|[^a-z0-9])sk-/i.test(value) ? '' : value;
   };
   const team = text('user_api_key_team_alias') || text('user_api_key_team_id');
   return {

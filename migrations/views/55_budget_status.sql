@@ -3,7 +3,7 @@
 --
 -- Forecast: each hour that is left costs what the same hour of the week (in the zone) has cost on average in the last four
 -- weeks, or in as many whole weeks as there are since the budget's first cost; without one whole week there is none.
--- Its error: the same forecast is made at seven earlier instants, a day apart, for as many hours as are left now, and
+-- Its error: the same forecast is made at seven earlier instants, three days apart, for as many hours as are left now, and
 -- compared with what came: forecast_error_percent is the sum of the misses over the sum of what came, and forecast_low
 -- and forecast_high are off by the largest miss. Without enough history for one such trial they are NULL.
 -- What is estimated is rounded to 6 decimals; actual_cost is exact.
@@ -56,7 +56,7 @@ WITH
     -- Trial 0 is the forecast; the others begin so early that what they say is known by now.
     trials AS
     (
-        SELECT toUInt8(number) AS trial, if(trial = 0, now_hour, now_hour - (end_hour - now_hour) - (trial - 1) * 24) AS origin,
+        SELECT toUInt8(number) AS trial, if(trial = 0, now_hour, now_hour - (end_hour - now_hour) - (trial - 1) * 72) AS origin,
                origin + (end_hour - now_hour) AS ends
         FROM numbers(8)
     ),

@@ -67,7 +67,7 @@ async function v1Routes(): Promise<string[]> {
   const { paths } = (await response.json()) as { paths: Record<string, object> };
   const found = Object.keys(paths).filter((path) => path.startsWith('/v1/') && 'get' in (paths[path] ?? {}));
   expect(found.length).toBeGreaterThanOrEqual(7);
-  const known = { call_id: 'gw%2Fours', alert_id: alertIds.ours, month: '2026-06' };
+  const known = { call_id: 'gw%2Fours', alert_id: alertIds.ours, month: '2020-01' };
   return found.map((path) => path.replace(/\{(\w+)\}/, (_, name: keyof typeof known) => known[name]));
 }
 

@@ -22,10 +22,10 @@ export const allowed: Readonly<Record<string, readonly Role[]>> = {
   ...Object.fromEntries(handled.map((name) => [`/v1/${name}`, ['on_call', 'admin'] as const])),
   '/v1/spend/rerated': ['finance', 'admin'],
   '/v1/commitments/allocated': ['viewer', 'finance', 'admin'],
-  '/v1/chargeback/2026-06': ['finance', 'admin'],
-  '/v1/chargeback/2026-06/corrections': ['finance', 'admin'],
+  '/v1/chargeback/2020-01': ['finance', 'admin'],
+  '/v1/chargeback/2020-01/corrections': ['finance', 'admin'],
   '/v1/budgets/status': ['viewer', 'finance', 'on_call', 'admin'],
-  '/v1/chargeback/2026-06/reconciliation': ['finance', 'admin'],
+  '/v1/chargeback/2020-01/reconciliation': ['finance', 'admin'],
   ...Object.fromEntries(books.map((book) => [`/v1/${book.name}`, ['finance', 'admin'] as const])),
 };
 

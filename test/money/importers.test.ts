@@ -12,7 +12,7 @@ import { unitOf } from '../../api/unit.ts';
 const own = { list: 'a list', validFrom: '2026-10-01T00:00:00Z' };
 
 async function fixture(name: string): Promise<string> {
-  return readFile(new URL(`../fixtures/prices/${name}`, import.meta.url), 'utf8');
+  return readFile(new URL(`./lists/${name}`, import.meta.url), 'utf8');
 }
 
 /** What a bill needs of a price, in one line. */

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { agreements, attributions, commitments, prices, spend } from '#clickhouse/money.ts';
+import { attributions, commitments, prices, spend, spendChange } from '#clickhouse/money.ts';
 import { unfiltered } from '#clickhouse/question.ts';
 import type { Row } from '#clickhouse/view.ts';
 import type { App } from '../../api/route.ts';
@@ -8,7 +8,7 @@ import { everything } from '../../api/window.ts';
 import { bucketOf } from '../api/brute.ts';
 import { ask, at, type Ledger, openLedger } from '../api/ledger.ts';
 import { append } from './books.ts';
-import { from, generate, to, zones } from './months.ts';
+import { appendBooks, commitmentRows, from, generate, priceRow, recordOf, to, zones } from './months.ts';
 import { decimal, type Line, linesOf, type Price, total, units } from './oracle.ts';
 
 /*
@@ -40,53 +40,12 @@ beforeAll(async () => {
     ],
     { knownFrom },
   );
-  await append(ledger.db, prices, books.prices.map(priceRow), { knownFrom });
-  const all = { provider_name: 'p', pricing_quantity: 1_000_000 };
-  const unit = { pricing_unit: 'Tokens', pricing_currency: 'USD', service_tier: 'standard' };
-  await append(
-    ledger.db,
-    agreements,
-    books.discounts.map((d) => ({ ...d, ...instants(d), pricing_quantity: 1 })),
-    { knownFrom },
-  );
-  await append(
-    ledger.db,
-    agreements,
-    books.contracts.map((c, i) => ({ ...all, ...unit, ...c, ...instants(c), agreement_id: `c${i}` })),
-    { knownFrom },
-  );
-  await append(ledger.db, commitments, commitmentRows(), { knownFrom });
-  await ledger.store(
-    calls.map((call) => ({
-      call_id: call.call_id,
-      started_at: call.started_at,
-      consumer_id: call.consumer_id === 'unattributed' ? 'nobody' : call.consumer_id,
-      provider_name: 'p',
-      response_model: call.model,
-      deployment: call.deployment === 'ptu' ? 'd3' : call.deployment,
-      user_id: call.call_id,
-      http_response_status_code: 200,
-      usage_input_tokens: String(call.tokens['input']),
-      usage_cache_read_input_tokens: String(call.tokens['cache_read']),
-      usage_cache_creation_1h_input_tokens: String(call.tokens['cache_write_1h']),
-      usage_output_tokens: String(call.tokens['output']),
-      usage_reasoning_output_tokens: String(call.tokens['reasoning']),
-    })),
-  );
+  await appendBooks(ledger.db, books, { knownFrom });
+  await append(ledger.db, commitments, commitmentRows(seed), { knownFrom });
+  await ledger.store(calls.map((call) => recordOf(call)));
 });
 
 afterAll(async () => ledger.close());
-
-function instants(row: { valid_from: number; valid_to: number | null }): {
-  valid_from: string;
-  valid_to: string | null;
-} {
-  return { valid_from: at(row.valid_from), valid_to: row.valid_to === null ? null : at(row.valid_to) };
-}
-
-function priceRow(price: Price): Record<string, unknown> {
-  return { ...price, ...instants(price), provider_name: 'p' };
-}
 
 /** The view itself: the route asks it twice, for the coverage too, and adds nothing to an amount. */
 async function spent(group_by: string[], step: string, tz: string): Promise<Row<typeof spend.columns>[]> {
@@ -166,10 +125,36 @@ describe('a generated month', () => {
   });
 });
 
+function costOf(tenant: string, begin: number, end: number): bigint {
+  return lines
+    .filter(({ call }) => call.tenant_id === tenant && call.started_at >= begin && call.started_at < end)
+    .reduce((sum, line) => sum + (line.contracted ?? 0n), 0n);
+}
+
+describe('why spend changed', () => {
+  test('volume, mix and price add up to the change, and the change is that of the two months, to the last digit', async () => {
+    const months = [Date.UTC(2026, 2), Date.UTC(2026, 3), Date.UTC(2026, 4)] as const;
+    const asked = { as_known_at: everything, visible_tenants: ['*'], currency: '', tz: 'UTC', group_by: ['tenant_id'] };
+    const window = { previous_from: at(months[0]), previous_to: at(months[1]), from: at(months[1]), to: at(months[2]) };
+    const rows = await ledger.db.read(spendChange, { ...unfiltered, ...asked, ...window });
+    expect(rows.map((row) => row.tenant_id).sort()).toEqual(['a', 'b', 'unattributed']);
+    for (const row of rows) {
+      const parts = [row.volume_change, row.mix_change, row.price_change].map((part) => units(part));
+      const change = costOf(row.tenant_id, months[1], months[2]) - costOf(row.tenant_id, months[0], months[1]);
+      expect(row.change).toBe(decimal(change));
+      expect(parts.reduce((sum, part) => sum + part, 0n)).toBe(change);
+    }
+  });
+});
+
 describe('a price that is learned later and applies earlier', () => {
   test('changes exactly the calls that it covers, each by the difference of the two prices, and no other', async () => {
-    const old = books.prices.find((price) => price.context_over_tokens === 0);
-    if (old === undefined) throw new Error('there is a price without a context tier');
+    // Without tiers, so that it is not a tier of most calls' size that counts instead.
+    const tiered = new Set(
+      books.prices.filter((p) => p.context_over_tokens > 0).map((p) => `${p.model} ${p.token_kind}`),
+    );
+    const old = books.prices.find((price) => !tiered.has(`${price.model} ${price.token_kind}`));
+    if (old === undefined) throw new Error('every price has tiers');
     const corrected: Price = {
       ...old,
       valid_from: Date.UTC(2026, 2, 10),
@@ -203,50 +188,6 @@ describe('a price that is learned later and applies earlier', () => {
     expect(new Map(found)).toEqual(new Map(changed));
   });
 });
-
-/** Commitments on the deployments that calls have, by each method, with and without idle. */
-function commitmentRows(): Record<string, unknown>[] {
-  const each = {
-    provider_name: '',
-    billing_currency: 'USD',
-    weights: { output: '3.7', reasoning: '3.7' },
-    amount_per: 'month',
-  };
-  const [a = 1, b = 1, c = 1] = fc.sample(fc.integer({ min: 1, max: 999_999_999 }), { seed, numRuns: 3 });
-  return [
-    {
-      ...each,
-      commitment_id: 'full',
-      deployments: ['d3'],
-      amount: `${a}.000001`,
-      allocation_method: 'weighted_tokens',
-    },
-    {
-      ...each,
-      commitment_id: 'idle',
-      deployments: ['d3'],
-      amount: `${b}.999999`,
-      allocation_method: 'weighted_tokens',
-      capacity_tokens_per_minute: 100_000_000,
-    },
-    {
-      ...each,
-      commitment_id: 'peak',
-      deployments: ['d3'],
-      amount: `${c}.5`,
-      allocation_method: 'peak',
-      amount_per: 'hour',
-    },
-    {
-      ...each,
-      commitment_id: 'fixed',
-      deployments: ['d3'],
-      amount: '7',
-      allocation_method: 'fixed_shares',
-      shares: { a: '0.333333333', b: '0.1' },
-    },
-  ];
-}
 
 describe('shared cost', () => {
   test.each(zones)(

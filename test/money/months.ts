@@ -1,5 +1,9 @@
 import fc from 'fast-check';
+import type { Database } from '#clickhouse/client.ts';
+import { agreements, prices } from '#clickhouse/money.ts';
 import { bucketOf } from '../api/brute.ts';
+import { at, type CallRecord } from '../api/ledger.ts';
+import { append, type AppendOptions, type BookRow } from './books.ts';
 import type { Books, Contract, Discount, Metered, Price } from './oracle.ts';
 
 const hour = 3_600_000;
@@ -119,4 +123,96 @@ export function generate(seed: number, calls: number): { books: Books; calls: Me
       .sample(call, { seed: seed + 1, numRuns: calls })
       .map((made, i) => together([made, { call_id: `gw/${i}`, consumer_id: made.tenant_id }])),
   };
+}
+
+/** Commitments on the deployments that calls have, by each method, with and without idle. */
+export function commitmentRows(seed: number): Record<string, unknown>[] {
+  const each = {
+    provider_name: '',
+    billing_currency: 'USD',
+    weights: { output: '3.7', reasoning: '3.7' },
+    amount_per: 'month',
+  };
+  const [a = 1, b = 1, c = 1] = fc.sample(fc.integer({ min: 1, max: 999_999_999 }), { seed, numRuns: 3 });
+  return [
+    {
+      ...each,
+      commitment_id: 'full',
+      deployments: ['d3'],
+      amount: `${a}.000001`,
+      allocation_method: 'weighted_tokens',
+    },
+    {
+      ...each,
+      commitment_id: 'idle',
+      deployments: ['d3'],
+      amount: `${b}.999999`,
+      allocation_method: 'weighted_tokens',
+      capacity_tokens_per_minute: 100_000_000,
+    },
+    {
+      ...each,
+      commitment_id: 'peak',
+      deployments: ['d3'],
+      amount: `${c}.5`,
+      allocation_method: 'peak',
+      amount_per: 'hour',
+    },
+    {
+      ...each,
+      commitment_id: 'fixed',
+      deployments: ['d3'],
+      amount: '7',
+      allocation_method: 'fixed_shares',
+      shares: { a: '0.333333333', b: '0.1' },
+    },
+  ];
+}
+
+/** A price of generated books as the book has it. */
+export function priceRow(price: Price): BookRow {
+  return { ...price, ...instants(price), provider_name: 'p' };
+}
+
+/** Writes all of generated books. */
+export async function appendBooks(db: Database, books: Books, options: AppendOptions = {}): Promise<void> {
+  const unit = { provider_name: 'p', service_tier: 'standard' };
+  const discountRows = books.discounts.map((d): BookRow =>
+    Object.assign(instants(d), { pricing_quantity: 1 }, other(d)),
+  );
+  const contractRows = books.contracts.map((c, i): BookRow =>
+    Object.assign(instants(c), unit, { agreement_id: `c${i}` }, other(c)),
+  );
+  await append(db, prices, books.prices.map(priceRow), options);
+  await append(db, agreements, [...discountRows, ...contractRows], options);
+}
+
+/** What a log would say of a generated call. */
+export function recordOf(call: Metered): CallRecord {
+  return {
+    call_id: call.call_id,
+    started_at: call.started_at,
+    consumer_id: call.consumer_id === 'unattributed' ? 'nobody' : call.consumer_id,
+    provider_name: 'p',
+    response_model: call.model,
+    deployment: call.deployment === 'ptu' ? 'd3' : call.deployment,
+    user_id: call.call_id,
+    http_response_status_code: 200,
+    usage_input_tokens: String(call.tokens['input']),
+    usage_cache_read_input_tokens: String(call.tokens['cache_read']),
+    usage_cache_creation_1h_input_tokens: String(call.tokens['cache_write_1h']),
+    usage_output_tokens: String(call.tokens['output']),
+    usage_reasoning_output_tokens: String(call.tokens['reasoning']),
+  };
+}
+
+type Dated = { readonly valid_from: number; readonly valid_to: number | null };
+
+function instants(row: Dated): BookRow {
+  return { valid_from: at(row.valid_from), valid_to: row.valid_to === null ? null : at(row.valid_to) };
+}
+
+/** A row without what `instants` says. */
+function other({ valid_from: _from, valid_to: _to, ...rest }: Dated): BookRow {
+  return rest;
 }

@@ -63,3 +63,14 @@ export function call(started_at: number, more: Partial<CallRecord> = {}): CallRe
 }
 
 let called = 0;
+
+export function sum(all: readonly number[]): number {
+  return all.reduce((a, b) => a + b, 0);
+}
+
+/** What tests compare of a line. */
+export function line(row: AnswerRow): unknown[] {
+  return ['tenant_id', 'cost_center', 'model', 'token_kind', 'charge_kind', 'consumed_quantity', 'list_cost'].map(
+    (name) => row[name],
+  );
+}
