@@ -6,11 +6,11 @@ import { quantile } from './score.ts';
 
 const minute = 60_000;
 const hour = 60 * minute;
-const tenants = 200;
+const tenants = 20;
 const deployments = 50;
-const ticks = 20;
+const ticks = 10;
 /** Series with a call in any one minute. */
-const calling = 1_000;
+const calling = 100;
 // Past a full hour, so that no tick learns: that is once an hour, and measured with the weeks.
 const begin = Date.UTC(2026, 8, 16, 12);
 const first = begin + 30 * minute;
