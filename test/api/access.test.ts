@@ -52,7 +52,7 @@ beforeAll(async () => {
   await revoke(keys.revoked, 'admin');
   app = ledger.api(() => clock);
   routes = await v1Routes();
-  await sendInvoice(app, keys.finance, '2026-06', smallInvoice);
+  await sendInvoice(app, keys.finance, '2020-01', smallInvoice);
 });
 
 afterAll(async () => ledger.close());

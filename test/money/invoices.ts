@@ -79,10 +79,10 @@ export const actual = [
   row({ meter: inp, unit: '1K', quantity: '5', cost: '0.0125', deployment: 'router', date: '09/30/2026' }),
 ].join('\r\n');
 
-/** One row of June 2026, for tests that only need an invoice to be there. */
+/** One row of January 2020, for tests that only need an invoice to be there. */
 export const smallInvoice = [
   header,
-  row({ meter: inp, unit: '1K', quantity: '1', cost: '1', deployment: 'd', date: '06/01/2026' }),
+  row({ meter: inp, unit: '1K', quantity: '1', cost: '1', deployment: 'd', date: '01/02/2020' }),
 ].join('\n');
 
 /** Sends an export as a key; the answer's status and JSON. */
