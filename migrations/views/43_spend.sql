@@ -10,7 +10,7 @@
 --
 -- list_cost is at the list's prices, contracted_cost at agreed ones: a tenant's own terms go before terms for all, and
 -- then a unit price before a discount; of discounts the one that names the model, then the kind of token, the tier, the
--- region, the provider, and then the later. effective_cost is the contracted cost without the calls that a commitment
+-- region, the provider, and then the later. A discount on what has no list price says nothing. effective_cost is the contracted cost without the calls that a commitment
 -- pays for: their tokens are in `committed_tokens`, and their share of the commitment in `allocated`.
 --
 -- With `token_price` in group_by, rows are told apart by the price of a token too, which is then in list_token_price and
@@ -88,7 +88,7 @@ WITH
                                 has(b.list_prices.6, tier) OR has(b.contract_prices.7, tier), 'no_price_at_that_time', 'no_price_for_service_tier')),
                     arrayMap(c -> multiIf(c = '', toDecimal128(0, 12), {currency:String} IN ('', c), toDecimal128(1, 12), arrayLast(x -> x.1 = c AND x.2 <= n.period AND x.3 > n.period, n.exchange).4), [listed.8]),
                     arrayMap(c -> multiIf(c = '', toDecimal128(0, 12), {currency:String} IN ('', c), toDecimal128(1, 12), arrayLast(x -> x.1 = c AND x.2 <= n.period AND x.3 > n.period, n.exchange).4), [agreed.2]))[1],
-                    [if(own.9 != '' AND (own.1 OR NOT tupleElement(discount.1, 1)), (toDecimal256(own.8, 30), own.9),
+                    [if(own.9 != '' AND (own.1 OR listed.8 = '' OR NOT tupleElement(discount.1, 1)), (toDecimal256(own.8, 30), own.9),
                         (listed.7 * if(discount.4 = '', toDecimal128(1, 6), discount.10), listed.8))])[1],
                 [arrayLast(p -> p.6 = tier AND p.2 IN ('', n.region) AND p.3 <= n.context AND p.4 <= n.period AND p.5 > n.period, b.list_prices)],
                 [arrayLast(p -> p.7 = tier AND p.10 IN ('', n.tenant) AND p.3 IN ('', n.region) AND p.4 <= n.context AND p.5 <= n.period AND p.6 > n.period, b.contract_prices)],

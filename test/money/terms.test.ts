@@ -172,6 +172,9 @@ describe('what was agreed', () => {
     });
     await call('private call', { response_model: 'private' });
     expect(await cost('private call')).toMatchObject({ list_cost: null, contracted_cost: '7', unpriced_tokens: '0' });
+    // A tenant's own discount goes before the price for all, but there is no list price that it could be of.
+    await call('private own', { response_model: 'private', consumer_id: 'own' });
+    expect(await cost('private own')).toMatchObject({ list_cost: null, contracted_cost: '7', unpriced_tokens: '0' });
   });
 });
 
