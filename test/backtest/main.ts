@@ -6,6 +6,8 @@ import { startEngine } from '../support/engine.ts';
 import { days } from './backends.ts';
 import { type ColdScore, runCold } from './cold.ts';
 import { weeks } from './config.ts';
+import { readLabelled, runLabelled } from './labelled.ts';
+import { labelledTable } from './labelled_report.ts';
 import { coldMust, mustTable, weeksMust } from './must.ts';
 import { falseList, weeksTable } from './report.ts';
 import { tickCost } from './tick.ts';
@@ -17,6 +19,9 @@ const { values } = parseArgs({
     seeds: { type: 'string', default: '11,12,13,14,15' },
     days: { type: 'string', default: String(weeks.scoredDays) },
     list: { type: 'boolean', default: false },
+    data: { type: 'string' },
+    labels: { type: 'string' },
+    threshold: { type: 'string' },
   },
 });
 
@@ -24,25 +29,32 @@ const engine = await startEngine({ memoryBytes: 6_000_000_000 });
 const database = { url: engine.url, database: 'gatemeter', user: 'default', password: engine.password };
 await migrate({ database, enginePrefix: '', log: createLog('backtest', 'silent') });
 const db = openDatabase(database, 'backtest', 600_000);
+/** Labelled series are replayed alone. */
+const part = values.data === undefined ? values.part : '';
 const seeds = values.seeds.split(',').map(Number);
 const print = (line: string): void => void process.stdout.write(`${line}\n`);
 const progress = (text: string): void => void process.stderr.write(`${text}\n`);
 try {
-  print(`synthetic: seeds ${seeds.join(', ')}`);
-  if (values.part.includes('weeks')) {
+  if (values.data !== undefined) {
+    if (values.labels === undefined) throw new Error('--data DIR needs --labels FILE');
+    const threshold = values.threshold === undefined ? null : Number(values.threshold);
+    const series = await readLabelled(values.data, values.labels);
+    labelledTable(await runLabelled(db, series, { threshold, progress })).forEach(print);
+  } else print(`synthetic: seeds ${seeds.join(', ')}`);
+  if (part.includes('weeks')) {
     const config = { ...weeks, scoredDays: Number(values.days) };
     const run = await runWeeks(db, config, seeds, progress);
     weeksTable(config, run).forEach(print);
     mustTable(weeksMust(config.scoredDays, config.tenants * seeds.length, run)).forEach(print);
     if (values.list) falseList(run).forEach(print);
   }
-  if (values.part.includes('cold')) {
+  if (part.includes('cold')) {
     const scores: ColdScore[] = [];
     for (const seed of seeds) scores.push(...(await runCold(db, days, seed)));
     coldTable(scores).forEach(print);
     mustTable(coldMust(scores)).forEach(print);
   }
-  if (values.part.includes('tick')) (await tickCost(db)).forEach(print);
+  if (part.includes('tick')) (await tickCost(db)).forEach(print);
 } finally {
   await db.close();
   await engine.stop();
