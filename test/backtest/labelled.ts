@@ -2,7 +2,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parse } from 'csv-parse/sync';
 import type { Database } from '#clickhouse/client.ts';
-import { compare } from '#clickhouse/compare.ts';
+import { compare, measure } from '#clickhouse/compare.ts';
 import { argument } from '#clickhouse/detect.ts';
 import { detectorValues } from '#clickhouse/detection.ts';
 import { metricAnomalies, metricFindings } from '#clickhouse/metrics.ts';
@@ -96,6 +96,7 @@ export async function runLabelled(
     (a, b) => a - b,
   );
   for (const [index, day] of days.entries()) {
+    await measure(db, day, day + dayMs);
     await compare(db, day, day + dayMs);
     if (index % 100 === 99) options.progress(`${index + 1} of ${days.length} days`);
   }
@@ -162,7 +163,8 @@ async function tickCost(db: Database, series: readonly LabelledSeries[]): Promis
   for (let tick = 0; tick < 10; tick += 1) {
     const now = at + tick * fiveMs;
     const began = performance.now();
-    await compare(db, now - 60 * minuteMs, now);
+    await measure(db, now - 60 * minuteMs, now);
+    await compare(db, now - 3 * fiveMs, now);
     const asked = performance.now();
     await db.read(metricAnomalies, { at: argument(now + fiveMs) });
     otherMs.push(performance.now() - asked);

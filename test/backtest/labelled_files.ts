@@ -14,11 +14,11 @@ type Incident = {
   readonly change: (value: number, step: number) => number;
 };
 
-/** Four series of one seed: a level that falls, one that jumps, one that goes up and down, and one to which nothing happens. */
+/** Four series of one seed: a level that falls, one that jumps, one with spikes, and one to which nothing happens. */
 const incidents: Readonly<Record<string, readonly Incident[]>> = {
-  'load/falls.csv': [{ fromMs: 6.4 * dayMs, toMs: 7 * dayMs, change: (value) => 0.5 * value }],
-  'load/shaken.csv': [
-    { fromMs: 7.3 * dayMs, toMs: 7.5 * dayMs, change: (value, step) => value + (step % 2 === 0 ? 60 : -60) },
+  'load/falls.csv': [{ fromMs: 6.4 * dayMs, toMs: 7 * dayMs, change: (value) => value - 70 }],
+  'load/spikes.csv': [
+    { fromMs: 7.3 * dayMs, toMs: 7.5 * dayMs, change: (value, step) => value + (step % 3 === 0 ? 150 : 0) },
   ],
   'load/jumps.csv': [{ fromMs: 5.5 * dayMs, toMs: 5.6 * dayMs, change: (value) => 3 * value }],
   'quiet.csv': [],
