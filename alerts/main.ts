@@ -11,7 +11,7 @@ import { createLog, type Logger } from '#common/log.ts';
 import { retryUntilDone } from '#common/retry.ts';
 import { serveMetrics, startTelemetry, telemetryVariables } from '#common/telemetry.ts';
 import { type Delivery, nobody, readDelivery } from './config.ts';
-import { detect } from './detect.ts';
+import { detect, lookBack } from './detect.ts';
 import { Evaluator } from './evaluator.ts';
 import type { Places } from './message.ts';
 import { observe } from './metrics.ts';
@@ -84,7 +84,7 @@ export async function start(config: Config): Promise<Running> {
     );
   }
   const { name, delivery, places } = config;
-  const options = { db, name, delivery, places, detect, notify, guard: guard(delivery.private_addresses) };
+  const options = { db, name, delivery, places, detect, lookBack, notify, guard: guard(delivery.private_addresses) };
   const evaluator = new Evaluator(options);
   observe(evaluator);
   const closeMetrics =

@@ -8,6 +8,8 @@ import {
   gapColumns,
   episodeColumns,
   consumerColumns,
+  habitColumns,
+  totalColumns,
 } from './detection_tables.ts';
 import { view, type Types } from './view.ts';
 
@@ -106,6 +108,8 @@ export const contributors = view(
 export const coldStartEpisodes = view('cold_start_episodes', range, episodeColumns);
 
 export const measuredConsumers = view('measured_consumers', { hour: instant }, consumerColumns);
+export const measuredHabits = view('measured_habits', { hour: instant }, habitColumns);
+export const measuredTotals = view('measured_totals', { hour: instant }, totalColumns);
 
 const maybeInstant = "Nullable(DateTime64(3, 'UTC'))";
 
@@ -113,7 +117,14 @@ const maybeInstant = "Nullable(DateTime64(3, 'UTC'))";
 export const measuredThrough = view(
   'measured_through',
   { at: instant },
-  { minutes: maybeInstant, hours: maybeInstant, findings: maybeInstant, first_call: maybeInstant },
+  { minutes: maybeInstant, hours: maybeInstant, findings: maybeInstant, late: maybeInstant, first_call: maybeInstant },
+);
+
+/** Which minutes got calls since an instant of the database's clock. */
+export const lateMinutes = view(
+  'late_minutes',
+  { since: instant, ...range },
+  { asked_at: instant, minutes: 'Array(UInt32)' },
 );
 
 /** Back ends that start while callers wait. */
@@ -138,12 +149,15 @@ export const wallDetectors = [pipelineHealth] as const;
 export const detectionViews = [
   detectorValues,
   measuredThrough,
+  lateMinutes,
   measuredMinutes,
   measuredHours,
   measuredBaselines,
   measuredFits,
   measuredGaps,
   measuredConsumers,
+  measuredHabits,
+  measuredTotals,
   trafficFindings,
   coldStartEpisodes,
   coldStartAnswers,

@@ -42,7 +42,7 @@ try {
     coldTable(scores).forEach(print);
     mustTable(coldMust(scores)).forEach(print);
   }
-  if (values.part.includes('tick')) (await tickCost(db)).forEach(print);
+  if (values.part.includes('tick')) (await tickCost(db, progress)).forEach(print);
 } finally {
   await db.close();
   await engine.stop();
