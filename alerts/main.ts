@@ -55,7 +55,12 @@ export const variables = {
     .url()
     .default('http://127.0.0.1:8080')
     .describe('Address of the API as people reach it, for the links in alerts (default http://127.0.0.1:8080)'),
-  GRAFANA_DASHBOARD_URL: z.url().optional().describe('Address of the Grafana dashboard that alerts link to'),
+  GRAFANA_DASHBOARD_URL: z
+    .url()
+    .optional()
+    .describe(
+      'Address of the Grafana dashboard that alerts link to, for example `https://grafana.example/d/gatemeter-on-call`',
+    ),
   RUNBOOK_URL: z
     .url()
     .optional()

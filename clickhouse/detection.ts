@@ -90,6 +90,22 @@ export const anomalyEpisodes = view(
   },
 );
 
+/** Traffic over time beside what is expected of it, for whom one may see. */
+export const trafficCompared = view(
+  'traffic_compared',
+  { ...seen, step: 'String', tz: 'String', tenant_id: 'Array(String)', deployment: 'Array(String)' },
+  {
+    bucket: "DateTime('UTC')",
+    calls: 'UInt64',
+    expected_calls: 'Nullable(Float64)',
+    failed: 'UInt64',
+    throttled: 'UInt64',
+    tokens: 'UInt64',
+    first_token_slowness: 'Nullable(Float64)',
+    generation_slowness: 'Nullable(Float64)',
+  },
+);
+
 /** What explains that a series has more of a measure than before; at most three, the best first. */
 export const contributors = view(
   'contributors',
@@ -163,6 +179,7 @@ export const detectionViews = [
   coldStartAnswers,
   anomalyEpisodes,
   contributors,
+  trafficCompared,
   ...detectors,
   ...wallDetectors,
 ] as const;
