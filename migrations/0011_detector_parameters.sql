@@ -82,7 +82,7 @@ INSERT INTO detector_parameters (name, version, value, valid_from, valid_to, aut
 ('token_spike.keep_firing_for_seconds', 1, 900, '2000-01-01 00:00:00.000', NULL, 'gatemeter', 'as long must it be gone: an incident that pauses is one incident'),
 ('cost_spike.for_seconds', 1, 240, '2000-01-01 00:00:00.000', NULL, 'gatemeter', 'as long must it hold before it is told: a finding of one minute is chance'),
 ('cost_spike.keep_firing_for_seconds', 1, 900, '2000-01-01 00:00:00.000', NULL, 'gatemeter', 'as long must it be gone: an incident that pauses is one incident'),
-('error_burst.for_seconds', 1, 60, '2000-01-01 00:00:00.000', NULL, 'gatemeter', 'as long must it hold before it is told: a finding of one minute is chance'),
+('error_burst.for_seconds', 1, 0, '2000-01-01 00:00:00.000', NULL, 'gatemeter', 'told at once: its shortest window has five minutes, so that a single bad minute is found five times anyway and waiting for a second finding only costs a minute'),
 ('error_burst.keep_firing_for_seconds', 1, 600, '2000-01-01 00:00:00.000', NULL, 'gatemeter', 'as long must it be gone: an incident that pauses is one incident'),
 ('throttle_burst.for_seconds', 1, 60, '2000-01-01 00:00:00.000', NULL, 'gatemeter', 'as long must it hold before it is told: a finding of one minute is chance'),
 ('throttle_burst.keep_firing_for_seconds', 1, 600, '2000-01-01 00:00:00.000', NULL, 'gatemeter', 'as long must it be gone: an incident that pauses is one incident'),

@@ -15,13 +15,16 @@ const ticks = 20;
 const begin = Date.UTC(2026, 8, 16, 12);
 const first = begin + 20 * minute;
 
+/** Milliseconds of each tick: of measuring, of asking the detectors, of both; and of what is done after each fifth. */
 type Step = 'measuring' | 'asking' | 'tick' | 'lookingBack';
 
+export type TickTimes = Readonly<Record<Step, readonly number[]>>;
+
 /**
- * Milliseconds of one minute's evaluation of very many series, with four weeks behind it: measuring what is new, and all
- * detectors. What waits until a tick is told comes with every fifth. Minutes past a full hour do not learn; what learning from one hour takes is measured for itself.
+ * Each minute's evaluation of very many series, with what four weeks have left: measuring what is new, then all
+ * detectors; and what waits until the tick is told. No minute of these is a full hour, so none learns.
  */
-export async function tickCost(db: Database, progress: (text: string) => void): Promise<string[]> {
+export async function tickCost(db: Database, progress: (text: string) => void): Promise<TickTimes> {
   await fill(db);
   progress('filled');
   const took: Record<Step, number[]> = { measuring: [], asking: [], tick: [], lookingBack: [] };
@@ -40,7 +43,14 @@ export async function tickCost(db: Database, progress: (text: string) => void): 
     took.tick.push(ended - began);
     if (performance.now() - ended > 1) took.lookingBack.push(performance.now() - ended);
   }
-  const cells = Object.values(took).map((all) => `${ms(all, 0.5)} / ${ms(all, 0.95)}`);
+  return took;
+}
+
+/** As lines of Markdown. */
+export function tickTable(took: TickTimes): string[] {
+  const cells = [took.measuring, took.asking, took.tick, took.lookingBack].map(
+    (all) => `${ms(all, 0.5)} / ${ms(all, 0.95)}`,
+  );
   return [
     `| ${tenants} tenants × ${deployments} deployments, ${calls} calls a minute, ms | measuring, median / p95 | asking | whole tick | looking back, after each fifth |`,
     '| --- | --- | --- | --- | --- |',
