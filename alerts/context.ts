@@ -68,6 +68,7 @@ const measures: Readonly<Record<string, string>> = {
   error_burst: 'failed',
   throttle_burst: 'throttled',
   slo_burn: 'failed',
+  silence: 'missing',
 };
 
 /** Who, or which combination, explains most of the difference to the same time of the day and the week before. */

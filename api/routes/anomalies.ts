@@ -24,6 +24,7 @@ const measures: Readonly<Record<string, string>> = {
   cost_spike: 'tokens',
   error_burst: 'failed',
   throttle_burst: 'throttled',
+  silence: 'missing',
 };
 
 type Episode = Row<(typeof anomalyEpisodes)['columns']>;

@@ -134,8 +134,13 @@ test('a watermark that stands still evaluates nothing: no alert ends because ing
 
 test('minutes that passed while nobody evaluated are made up for one by one', async () => {
   const { db } = schema;
-  // Rule error_burst: one minute of holding before it fires, ten before it ends.
-  await find(db, { rule: 'error_burst', labels: { tenant_id: 'late' }, from: begin + minute, to: begin + 3 * minute });
+  // Rule throttle_burst: one minute of holding before it fires, ten before it ends.
+  await find(db, {
+    rule: 'throttle_burst',
+    labels: { tenant_id: 'late' },
+    from: begin + minute,
+    to: begin + 3 * minute,
+  });
   await advance(db, begin);
   await round(evaluatorOf(db, delivery()));
   await advance(db, begin + 14 * minute);

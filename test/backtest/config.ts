@@ -64,7 +64,7 @@ export const weeks: TrafficConfig = {
   latencyNoise: 0.08,
   callSpread: 0.5,
   incidentsEvery: 1,
-  kinds: ['spike_10', 'spike_3', 'errors', 'throttling', 'slow', 'silence'],
+  kinds: ['spike_10', 'spike_3', 'errors', 'outage', 'throttling', 'slow', 'silence'],
   incidentMinutes: [30, 60],
   incidentRate: 0.3,
   slowFactor: 2.5,

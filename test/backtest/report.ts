@@ -1,4 +1,6 @@
 import type { TrafficConfig } from './config.ts';
+import type { ContributorScore } from './contributors.ts';
+import { mixKinds, type MixKind } from './mix.ts';
 import { falseAlerts, falseMinutes, quantile, recall, seriesKey } from './score.ts';
 import type { WeeksRun } from './weeks.ts';
 
@@ -87,4 +89,23 @@ export function falseList(run: WeeksRun): string[] {
       one?.holiday ? `holiday ${instant(one.holiday)}` : '',
     ].join(' | ');
   });
+}
+
+/** What the contributors were asked of, by kind and by door; `first / among three / nothing said`. */
+export function contributorsTable(scores: readonly ContributorScore[]): string[] {
+  const sizes = ['everybody', 'one value', 'two values'];
+  const cell = (kind: MixKind, size: number, door: string): string => {
+    const own = scores.filter((one) => one.kind === kind && one.size === size && one.door === door);
+    const sum = (name: 'incidents' | 'first' | 'amongThree' | 'nothing'): number =>
+      own.reduce((n, one) => n + one[name], 0);
+    return `${sum('first')} / ${sum('amongThree')} / ${sum('nothing')} of ${sum('incidents')}`;
+  };
+  const lines = mixKinds.flatMap((kind) =>
+    sizes.map((name, size) => `| ${kind}, ${name} | ${cell(kind, size, 'alert')} | ${cell(kind, size, 'anomalies')} |`),
+  );
+  return [
+    '| first / among three / nothing | when an alert fires | GET /v1/anomalies |',
+    '| --- | --- | --- |',
+    ...lines,
+  ];
 }

@@ -33,6 +33,7 @@ const tellingRules: Readonly<Record<IncidentKind, readonly string[]>> = {
   spike_10: ['request_spike', 'token_spike', 'cost_spike'],
   spike_3: ['request_spike', 'token_spike', 'cost_spike'],
   errors: ['error_burst'],
+  outage: ['error_burst'],
   throttling: ['throttle_burst'],
   slow: ['latency'],
   silence: ['silence'],

@@ -5,7 +5,8 @@ const minuteMs = 60_000;
 const hourMs = 60 * minuteMs;
 const dayMs = 24 * hourMs;
 
-export type IncidentKind = 'spike_10' | 'spike_3' | 'errors' | 'throttling' | 'slow' | 'silence';
+/** `errors` and `throttling` take a share of the calls, an `outage` fails every one of them at the server. */
+export type IncidentKind = 'spike_10' | 'spike_3' | 'errors' | 'outage' | 'throttling' | 'slow' | 'silence';
 
 /** What was put into a series, and when; the label that a detector is measured against. */
 export type Incident = {
@@ -139,9 +140,9 @@ function minuteOf(
   const { at, incident } = now;
   const factor = incident === 'spike_10' ? 10 : incident === 'spike_3' ? 3 : incident === 'silence' ? 0 : 1;
   const calls = draw.poisson(now.intensity * factor);
-  const errorRate = incident === 'errors' ? config.incidentRate : series.errorRate;
   const throttledRate = incident === 'throttling' ? config.incidentRate : series.throttledRate;
-  const failed = Math.min(calls, draw.poisson(calls * errorRate));
+  const errorRate = incident === 'errors' ? config.incidentRate : series.errorRate;
+  const failed = incident === 'outage' ? calls : Math.min(calls, draw.poisson(calls * errorRate));
   const throttled = Math.min(calls - failed, draw.poisson(calls * throttledRate));
   const timed = calls - failed - throttled;
   const shift = now.slowness + (incident === 'slow' ? Math.log(config.slowFactor) : 0);

@@ -13,7 +13,7 @@ import { ingestMetrics } from '../../ingest/metrics.ts';
 import { chance } from '../backtest/chance.ts';
 import { readLabelled, runLabelled } from '../backtest/labelled.ts';
 import { writeLabelled } from '../backtest/labelled_files.ts';
-import { benchmarkOf, labelledTable, operationOf } from '../backtest/labelled_report.ts';
+import { benchmarkMust, benchmarkOf, benchmarkTable, labelledTable, operationOf } from '../backtest/labelled_report.ts';
 import { openSchema, type Schema, silent } from '../ingest/schema.ts';
 import { scoresOf } from './tails.ts';
 
@@ -192,12 +192,15 @@ test(
     const run = await runLabelled(db, series, { threshold: 1.9, progress: () => {} });
     const of = operationOf(series, run.alertsAt(run.threshold));
     expect([of.recall, of.precision, of.falsePerSeriesWeek, of.alerts]).toEqual([1, 1, 0, 3]);
-    const { standard } = benchmarkOf(run);
-    expect(standard.asSet).toBeGreaterThan(90);
-    expect(standard.corpus).toBeGreaterThanOrEqual(standard.asSet);
+    const benchmark = benchmarkOf(run);
+    expect(benchmark.standard.asSet).toBeGreaterThan(90);
+    expect(benchmark.standard.corpus).toBeGreaterThanOrEqual(benchmark.standard.asSet);
     // An impossible threshold tells nothing, which scores nothing.
     const silence = operationOf(series, run.alertsAt(100));
     expect([silence.recall, silence.alerts, benchmarkOf({ ...run, threshold: 100 }).standard.asSet]).toEqual([0, 0, 0]);
-    expect(labelledTable(run).join('\n')).toContain(`| standard | ${standard.corpus.toFixed(1)} |`);
+    expect(labelledTable(run)).toContain('| recall (window with an onset) | 1.000 |');
+    expect(benchmarkTable(benchmark)[2]).toContain(`| standard | ${benchmark.standard.corpus.toFixed(1)} |`);
+    // What must hold is about the benchmark's own files.
+    expect(benchmarkMust(run, benchmark)).toEqual([]);
   },
 );
