@@ -81,7 +81,7 @@ try {
     tickTable(took).forEach(print);
     rows.push(...tickMust(took));
   }
-  if (rows.length > 0) mustTable(rows).forEach(print);
+  if (rows.length > 0) mustTable(rows, values.data === undefined ? 'synthetic' : 'labelled series').forEach(print);
 } finally {
   await db.close();
   await engine.stop();
