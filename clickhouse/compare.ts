@@ -16,11 +16,13 @@ import {
 
 const minuteMs = 60_000;
 const fiveMs = 5 * minuteMs;
-const dayMs = 24 * 60 * minuteMs;
+const hourMs = 60 * minuteMs;
+const dayMs = 24 * hourMs;
 /** A value is there so long after the end of its five minutes: Azure Monitor has it after three, the poller after four. */
 const settledMs = fiveMs;
-/** Values that come late are measured again for so long, and learned from. */
-const againMs = 60 * minuteMs;
+/** Values that come late are measured again for so long, and learned from; once an hour for as long as the poller goes back. */
+const againMs = hourMs;
+const longAgainMs = dayMs + hourMs;
 /** They are compared again for so long: what comes later still is not told, because it is over. */
 const comparedAgainMs = 2 * fiveMs;
 
@@ -38,7 +40,7 @@ export async function prepareMetrics(db: Database, at: number, daysMax: number =
   let done = through === null ? floor(Date.parse(first), dayMs) : Date.parse(through);
   for (let days = daysMax; days > 0 && done < due; days -= 1) {
     const to = Math.min(due, floor(done, dayMs) + dayMs);
-    await measure(db, done - againMs, to);
+    await measure(db, done - (floor(done, hourMs) < floor(to, hourMs) ? longAgainMs : againMs), to);
     await compare(db, done - comparedAgainMs, to);
     await db.insert(measurements, JSON.stringify(['metrics', argument(to)]));
     done = to;

@@ -36,9 +36,13 @@ export async function readLabelled(directory: string, labels: string): Promise<L
       const times = rows.map(([time = '']) => instantOf(time, file));
       const windows = (known[file.replaceAll('\\', '/')] ?? []).map(([from, to]): Window => {
         const [begin, end] = [instantOf(from, file), instantOf(to, file)];
-        return [times.findIndex((time) => time >= begin), times.findLastIndex((time) => time <= end)];
+        const window: Window = [times.findIndex((time) => time >= begin), times.findLastIndex((time) => time <= end)];
+        if (window[0] < 0 || window[1] < window[0]) throw new Error(`${file}: no value is in the window from ${from}`);
+        return window;
       });
-      return { file, times, values: rows.map((row) => Number(row[1])), windows, scoredFrom: probation(rows.length) };
+      const scoredFrom = probation(rows.length);
+      const values = rows.map((row) => Number(row[1]));
+      return { file, times, values, windows: windows.filter(([, last]) => last >= scoredFrom), scoredFrom };
     }),
   );
 }

@@ -33,13 +33,17 @@ export function probation(rows: number): number {
 
 /** From 1 well before 0 to -1 after it; `y` is in widths of a window, 0 at its end. */
 function worth(y: number): number {
-  return y > 3 ? -1 : 2 / (1 + Math.exp(5 * y)) - 1;
+  return y >= 3 ? -1 : 2 / (1 + Math.exp(5 * y)) - 1;
 }
 
 const mostWorth = worth(-1);
 
-/** `rows` are those at which something was detected, in any order; windows do not overlap. */
-export function tallyOf(detected: readonly number[], windows: readonly Window[], from: number): Tally {
+/**
+ * Of the rows at which something was detected, in any order. Windows do not overlap; one that ends before `from`, the
+ * first row that is scored, cannot be found and is none.
+ */
+export function tallyOf(detected: readonly number[], labelled: readonly Window[], from: number): Tally {
+  const windows = labelled.filter(([, last]) => last >= from);
   const best = windows.map(() => 0);
   const found = windows.map(() => false);
   let wrong = 0;

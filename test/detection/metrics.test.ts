@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
@@ -162,6 +162,17 @@ test('every score is what comparing each value with all before it by brute force
   expect(await scores()).toEqual(whole);
 });
 
+test('values that come hours late are learned from with the next full hour', async () => {
+  const values = rhythm(6, 1);
+  await poll('Value', account, values.slice(200));
+  await prepareMetrics(db, start + day - 10 * minute);
+  await poll('Value', account, values.slice(0, 200));
+  await prepareMetrics(db, start + day);
+  expect(await db.query('SELECT count() AS n FROM metric_values FINAL')).toEqual([{ n: '87' }]);
+  await prepareMetrics(db, start + day + five);
+  expect(await db.query('SELECT count() AS n FROM metric_values FINAL')).toEqual([{ n: '288' }]);
+});
+
 test('without metrics nothing is measured, and a series is not judged before it is known', async () => {
   await prepareMetrics(db, start + day);
   expect(await db.query('SELECT * FROM measurements')).toEqual([]);
@@ -182,6 +193,8 @@ test(
     const directory = await mkdtemp(join(tmpdir(), 'gatemeter-labelled-'));
     const { data, labels } = await writeLabelled(directory, seed);
     const series = await readLabelled(data, labels);
+    await writeFile(labels, JSON.stringify({ 'quiet.csv': [['2027-01-01 00:00:00', '2027-01-02 00:00:00']] }));
+    await expect(readLabelled(data, labels)).rejects.toThrow('quiet.csv: no value is in the window');
     await rm(directory, { recursive: true });
     expect(series.map(({ file, windows, scoredFrom }) => [file, windows.length, scoredFrom])).toEqual([
       ['load/falls.csv', 1, 216],

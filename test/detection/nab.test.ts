@@ -42,6 +42,7 @@ test('a detection outside costs the more the further it is behind the last windo
 test('nothing is scored in probation, which is 15 % of the rows and at most 750', () => {
   expect([probation(1_127), probation(4_032), probation(22_695)]).toEqual([169, 604, 750]);
   expect(tallyOf([20, 99], windows, 99)).toEqual({ found: 0, wrong: 1, missed: 2, windows: 2 });
+  expect(tallyOf([110], windows, 110)).toMatchObject({ found: 0, missed: 1, windows: 1 });
 });
 
 test('files add up, windows weighing the same in whatever file they are', () => {
