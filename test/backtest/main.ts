@@ -12,10 +12,11 @@ import { type ContributorScore, runContributors } from './contributors.ts';
 import { coldMust, contributorsMust, mustTable, type Row, weeksMust } from './must.ts';
 import { contributorsTable, falseList, weeksTable } from './report.ts';
 import { tickCost } from './tick.ts';
+import { replayed, replayedMust } from './trace.ts';
 import { runWeeks } from './weeks.ts';
 
 /** In this order, and each alone where it is named: the first two take most of an hour for five seeds. */
-const parts = ['weeks', 'cold', 'contributors', 'tick'];
+const parts = ['weeks', 'cold', 'contributors', 'trace', 'tick'];
 /** Over all seeds, with those that are everybody's; six of seven have a part that they are about. */
 const mixedIncidents = 350;
 
@@ -62,6 +63,7 @@ try {
     contributorsTable(scores).forEach(print);
     rows.push(...contributorsMust(scores));
   }
+  if (wanted.has('trace')) rows.push(...replayedMust(await replayed(seeds[0] ?? 1, 1, 50)));
   if (wanted.has('tick')) (await tickCost(db)).forEach(print);
   mustTable(rows).forEach(print);
 } finally {
