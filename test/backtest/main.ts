@@ -9,6 +9,7 @@ import { type ColdScore, runCold } from './cold.ts';
 import { weeks } from './config.ts';
 import { anomaliesOf } from './anomalies.ts';
 import { type ContributorScore, runContributors } from './contributors.ts';
+import { ingestLines, ingestMust, oneDay, runIngest } from './ingest.ts';
 import { coldMust, contributorsMust, mustTable, type Row, weeksMust } from './must.ts';
 import { contributorsTable, falseList, weeksTable } from './report.ts';
 import { tickCost } from './tick.ts';
@@ -16,7 +17,7 @@ import { replayed, replayedMust } from './trace.ts';
 import { runWeeks } from './weeks.ts';
 
 /** In this order, and each alone where it is named: the first two take most of an hour for five seeds. */
-const parts = ['weeks', 'cold', 'contributors', 'trace', 'tick'];
+const parts = ['weeks', 'cold', 'contributors', 'ingest', 'trace', 'tick'];
 /** Over all seeds, with those that are everybody's; six of seven have a part that they are about. */
 const mixedIncidents = 350;
 
@@ -62,6 +63,11 @@ try {
     for (const seed of seeds) scores.push(...(await runContributors(db, ask, seed, each)));
     contributorsTable(scores).forEach(print);
     rows.push(...contributorsMust(scores));
+  }
+  if (wanted.has('ingest')) {
+    const run = await runIngest(oneDay, seeds[0] ?? 1, progress);
+    ingestLines(run).forEach(print);
+    rows.push(...ingestMust(run));
   }
   if (wanted.has('trace')) rows.push(...replayedMust(await replayed(seeds[0] ?? 1, 1, 50)));
   if (wanted.has('tick')) (await tickCost(db)).forEach(print);

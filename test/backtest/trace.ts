@@ -23,7 +23,7 @@ export type Replayed = {
 };
 
 /** Who pays for calls that a consumer makes, from ever on. */
-async function payersOf(
+export async function payersOf(
   db: Database,
   payers: readonly { consumer_id: string; tenant_id: string }[],
 ): Promise<void> {
