@@ -1,6 +1,6 @@
 import { deliveryFailing } from '#clickhouse/alerts.ts';
 import type { Database } from '#clickhouse/client.ts';
-import { prepare } from '#clickhouse/detect.ts';
+import { ask, lookBack as look, prepare } from '#clickhouse/detect.ts';
 import { detectors, wallDetectors } from '#clickhouse/detection.ts';
 import { classify } from '#clickhouse/error.ts';
 import type { Detection } from './alert.ts';
@@ -46,13 +46,20 @@ export async function detect(db: Database, at: Instants): Promise<Detected> {
   };
 }
 
+/** What no alert of this tick waits for; a failure is told with the next. */
+export async function lookBack(db: Database, at: number): Promise<readonly Failed[]> {
+  const who = { detector: 'look_back', clock: 'ledger' } as const;
+  const settled = await settle(who, look(db, at));
+  return settled.kind === 'answered' ? [] : [{ ...who, reason: word(settled.error) }];
+}
+
 async function answersOf(db: Database, clock: Clock, at: number | null): Promise<Settled<Detection[]>[]> {
   if (at === null) return [];
-  const args = { at: instant(at) };
   return Promise.all(
-    asked[clock].map(async (view) =>
-      settle({ detector: view.name, clock }, db.read(view, args) as Promise<Detection[]>),
-    ),
+    asked[clock].map(async (view) => {
+      const asking = clock === 'ledger' ? ask(db, view, at) : db.read(view, { at: instant(at) });
+      return settle({ detector: view.name, clock }, asking as Promise<Detection[]>);
+    }),
   );
 }
 

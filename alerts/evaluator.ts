@@ -20,12 +20,15 @@ import type { Notice } from './outbox.ts';
 import { Repeater } from './repeater.ts';
 
 type Detect = (db: Database, at: Instants) => Promise<Detected>;
+/** What may wait until a tick has been told; what did not answer. */
+type LookBack = (db: Database, at: number) => Promise<readonly Failed[]>;
 
 export type EvaluatorOptions = {
   readonly db: Database;
   /** Unique among evaluators, the same after a restart. */
   readonly name: string;
   readonly detect: Detect;
+  readonly lookBack: LookBack;
   readonly delivery: Delivery;
   readonly places: Places;
   readonly guard: Guard;
@@ -144,6 +147,8 @@ export class Evaluator {
       const looked = await this.#look(instants, now, rules);
       const given = { ...looked, rules, now, ...handling, at: instants };
       if (!(await this.#write(given, at))) return;
+      this.#notLookedBack = await this.#options.lookBack(db, at);
+      for (const one of this.#notLookedBack) this.#options.notify('detector_failed', one);
       // Catching up must not cost the election.
       if (!newest && !(await this.election.hold())) return;
     }
@@ -164,7 +169,7 @@ export class Evaluator {
     this.#failed = failed;
     for (const one of fresh) notify('detector_failed', one);
     for (const { rule } of detections) if (!rules.has(rule)) notify('unknown_rule', { rule });
-    return { detections: [...detections, ...failing(failed, now)], complete };
+    return { detections: [...detections, ...failing([...failed, ...this.#notLookedBack], now)], complete };
   }
 
   /** The whole minutes up to which calls have come and that were not evaluated yet. */
@@ -234,6 +239,7 @@ export class Evaluator {
 
   #rules: ReadonlyMap<string, Rule> = new Map();
   #failed: readonly Failed[] = [];
+  #notLookedBack: readonly Failed[] = [];
 
   /** For a start, which reads two days; and of a firing alert, for people who ask how it is now. */
   #isToBeWritten(alert: Alert, now: number): boolean {

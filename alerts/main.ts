@@ -11,7 +11,7 @@ import { createLog, type Logger } from '#common/log.ts';
 import { retryUntilDone } from '#common/retry.ts';
 import { serveMetrics, startTelemetry, telemetryVariables } from '#common/telemetry.ts';
 import { type Delivery, nobody, readDelivery } from './config.ts';
-import { detect } from './detect.ts';
+import { detect, lookBack } from './detect.ts';
 import { Evaluator } from './evaluator.ts';
 import type { Places } from './message.ts';
 import { observe } from './metrics.ts';
@@ -55,7 +55,12 @@ export const variables = {
     .url()
     .default('http://127.0.0.1:8080')
     .describe('Address of the API as people reach it, for the links in alerts (default http://127.0.0.1:8080)'),
-  GRAFANA_DASHBOARD_URL: z.url().optional().describe('Address of the Grafana dashboard that alerts link to'),
+  GRAFANA_DASHBOARD_URL: z
+    .url()
+    .optional()
+    .describe(
+      'Address of the Grafana dashboard that alerts link to, for example `https://grafana.example/d/gatemeter-on-call`',
+    ),
   RUNBOOK_URL: z
     .url()
     .optional()
@@ -84,7 +89,7 @@ export async function start(config: Config): Promise<Running> {
     );
   }
   const { name, delivery, places } = config;
-  const options = { db, name, delivery, places, detect, notify, guard: guard(delivery.private_addresses) };
+  const options = { db, name, delivery, places, detect, lookBack, notify, guard: guard(delivery.private_addresses) };
   const evaluator = new Evaluator(options);
   observe(evaluator);
   const closeMetrics =

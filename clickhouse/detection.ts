@@ -8,6 +8,8 @@ import {
   gapColumns,
   episodeColumns,
   consumerColumns,
+  habitColumns,
+  totalColumns,
 } from './detection_tables.ts';
 import { view, type Types } from './view.ts';
 
@@ -88,6 +90,22 @@ export const anomalyEpisodes = view(
   },
 );
 
+/** Traffic over time beside what is expected of it, for whom one may see. */
+export const trafficCompared = view(
+  'traffic_compared',
+  { ...seen, step: 'String', tz: 'String', tenant_id: 'Array(String)', deployment: 'Array(String)' },
+  {
+    bucket: "DateTime('UTC')",
+    calls: 'UInt64',
+    expected_calls: 'Nullable(Float64)',
+    failed: 'UInt64',
+    throttled: 'UInt64',
+    tokens: 'UInt64',
+    first_token_slowness: 'Nullable(Float64)',
+    generation_slowness: 'Nullable(Float64)',
+  },
+);
+
 /** What explains that a series has more of a measure than before; at most three, the best first. */
 export const contributors = view(
   'contributors',
@@ -106,6 +124,8 @@ export const contributors = view(
 export const coldStartEpisodes = view('cold_start_episodes', range, episodeColumns);
 
 export const measuredConsumers = view('measured_consumers', { hour: instant }, consumerColumns);
+export const measuredHabits = view('measured_habits', { hour: instant }, habitColumns);
+export const measuredTotals = view('measured_totals', { hour: instant }, totalColumns);
 
 const maybeInstant = "Nullable(DateTime64(3, 'UTC'))";
 
@@ -113,7 +133,14 @@ const maybeInstant = "Nullable(DateTime64(3, 'UTC'))";
 export const measuredThrough = view(
   'measured_through',
   { at: instant },
-  { minutes: maybeInstant, hours: maybeInstant, findings: maybeInstant, first_call: maybeInstant },
+  { minutes: maybeInstant, hours: maybeInstant, findings: maybeInstant, late: maybeInstant, first_call: maybeInstant },
+);
+
+/** Which minutes got calls since an instant of the database's clock. */
+export const lateMinutes = view(
+  'late_minutes',
+  { since: instant, ...range },
+  { asked_at: instant, minutes: 'Array(UInt32)' },
 );
 
 /** Back ends that start while callers wait. */
@@ -138,17 +165,21 @@ export const wallDetectors = [pipelineHealth] as const;
 export const detectionViews = [
   detectorValues,
   measuredThrough,
+  lateMinutes,
   measuredMinutes,
   measuredHours,
   measuredBaselines,
   measuredFits,
   measuredGaps,
   measuredConsumers,
+  measuredHabits,
+  measuredTotals,
   trafficFindings,
   coldStartEpisodes,
   coldStartAnswers,
   anomalyEpisodes,
   contributors,
+  trafficCompared,
   ...detectors,
   ...wallDetectors,
 ] as const;

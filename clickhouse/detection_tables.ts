@@ -169,6 +169,35 @@ export const consumerColumns = {
 } as const satisfies Types;
 
 export const consumerHours = table('consumer_hours', consumerColumns);
+
+export const habitColumns = {
+  hour: "DateTime('UTC')",
+  consumer_id: 'LowCardinality(String)',
+  first_hour: "DateTime('UTC')",
+  hours: 'UInt64',
+  usual_calls: 'UInt64',
+  usual_tokens: 'UInt64',
+  networks: 'Array(String)',
+  models: 'Array(String)',
+  computed_at: instant,
+} as const satisfies Types;
+
+export const totalColumns = {
+  hour: "DateTime('UTC')",
+  tenant_id: 'LowCardinality(String)',
+  deployment: 'LowCardinality(String)',
+  calls_5h: 'UInt64',
+  unserved_5h: 'UInt64',
+  calls_72h: 'UInt64',
+  unserved_72h: 'UInt64',
+  cost_5h: 'Float64',
+  cost_month: 'Float64',
+  computed_at: instant,
+} as const satisfies Types;
+
+export const consumerHabits = table('consumer_habits', habitColumns);
+export const runningTotals = table('running_totals', totalColumns);
+
 export const detectionFeedback = table('detection_feedback', {
   kind: 'LowCardinality(String)',
   fingerprint: 'String',
@@ -187,6 +216,8 @@ export const detectionTables = [
   latencyFits,
   idleGaps,
   consumerHours,
+  consumerHabits,
+  runningTotals,
   waitEpisodes,
   measurements,
   detections,

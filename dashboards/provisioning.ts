@@ -2,6 +2,7 @@ import { stringify } from 'yaml';
 import { apiKey } from '#clickhouse/ledger.ts';
 import { apiKeys, tables } from '#clickhouse/tables.ts';
 import { views } from '#clickhouse/views.ts';
+import { onCall } from './on_call.ts';
 import { provisionedDashboards, provisionedDatasource } from './source.ts';
 import { usageAndSpend } from './usage_and_spend.ts';
 
@@ -12,9 +13,14 @@ export function files(): ReadonlyMap<string, string> {
   return new Map([
     ['provisioning/datasources/clickhouse.yml', yaml(provisionedDatasource)],
     ['provisioning/dashboards/gatemeter.yml', yaml(provisionedDashboards)],
-    ['provisioning/dashboards/json/usage-and-spend.json', `${JSON.stringify(usageAndSpend(), null, 2)}\n`],
+    ['provisioning/dashboards/json/usage-and-spend.json', json(usageAndSpend())],
+    ['provisioning/dashboards/json/on-call.json', json(onCall())],
     ['clickhouse-user.xml', clickhouseUser('gatemeter')],
   ]);
+}
+
+function json(value: object): string {
+  return `${JSON.stringify(value, null, 2)}\n`;
 }
 
 function yaml(value: object): string {

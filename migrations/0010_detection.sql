@@ -74,6 +74,7 @@ CREATE TABLE IF NOT EXISTS traffic_hours
     calls           Array(UInt32)           CODEC(ZSTD(1)),
     tokens          Array(Float64)          CODEC(ZSTD(1)),
     costs           Array(Float64)          COMMENT 'for statistics only; money is in traffic_minutes' CODEC(ZSTD(1)),
+    cost            Float64                 MATERIALIZED arraySum(costs) CODEC(ZSTD(1)),
     total           UInt32                  COMMENT 'sum of calls' CODEC(T64, LZ4),
     failed          UInt32                  CODEC(T64, LZ4),
     server_failed   UInt32                  CODEC(T64, LZ4),
@@ -111,6 +112,25 @@ CREATE TABLE IF NOT EXISTS baselines
     latency_median    Array(Float64)          COMMENT 'first token, generation: of window means; NaN where unknown' CODEC(ZSTD(1)),
     latency_spread    Array(Float64)          COMMENT 'interquartile range / 1.349' CODEC(ZSTD(1)),
     computed_at       DateTime64(3, 'UTC')    CODEC(Delta(8), ZSTD(1))
+)
+ENGINE = ${R}ReplacingMergeTree(computed_at)
+PARTITION BY toDate(hour)
+ORDER BY (hour, tenant_id, deployment);
+
+-- What an hour begins with: what the objectives and the budgets need of the hours before it, so that a tick adds the
+-- minutes since and reads no week.
+CREATE TABLE IF NOT EXISTS running_totals
+(
+    hour           DateTime('UTC')         CODEC(Delta(4), ZSTD(1)),
+    tenant_id      LowCardinality(String)  CODEC(ZSTD(1)),
+    deployment     LowCardinality(String)  CODEC(ZSTD(1)),
+    calls_5h       UInt64                  COMMENT 'in the five hours before' CODEC(T64, LZ4),
+    unserved_5h    UInt64                  COMMENT 'failed at the server, or refused' CODEC(T64, LZ4),
+    calls_72h      UInt64                  CODEC(T64, LZ4),
+    unserved_72h   UInt64                  CODEC(T64, LZ4),
+    cost_5h        Float64                 COMMENT 'list cost, for rates only' CODEC(ZSTD(1)),
+    cost_month     Float64                 COMMENT 'of this month of UTC; 0 while no budget is watched' CODEC(ZSTD(1)),
+    computed_at    DateTime64(3, 'UTC')    CODEC(Delta(8), ZSTD(1))
 )
 ENGINE = ${R}ReplacingMergeTree(computed_at)
 PARTITION BY toDate(hour)
@@ -191,10 +211,27 @@ ENGINE = ${R}ReplacingMergeTree(computed_at)
 PARTITION BY toYYYYMM(hour)
 ORDER BY (hour, consumer_id);
 
+-- What is known of each consumer when an hour begins, from four weeks of its hours but the last.
+CREATE TABLE IF NOT EXISTS consumer_habits
+(
+    hour          DateTime('UTC'),
+    consumer_id   LowCardinality(String),
+    first_hour    DateTime('UTC'),
+    hours         UInt64 COMMENT 'with a call',
+    usual_calls   UInt64 COMMENT 'in its busiest five minutes, nine in ten hours of the last week',
+    usual_tokens  UInt64 COMMENT 'the same',
+    networks      Array(String),
+    models        Array(String),
+    computed_at   DateTime64(3, 'UTC')
+)
+ENGINE = ${R}ReplacingMergeTree(computed_at)
+PARTITION BY toDate(hour)
+ORDER BY (hour, consumer_id);
+
 -- How far the tables above have been measured: a detector that is asked about a later instant has no data.
 CREATE TABLE IF NOT EXISTS measurements
 (
-    what         LowCardinality(String) COMMENT 'minutes or hours',
+    what         LowCardinality(String) COMMENT 'minutes, hours, findings, or late: up to which insert calls that came late were looked for',
     through      DateTime64(3, 'UTC') COMMENT 'everything that started before',
     measured_at  DateTime64(3, 'UTC') DEFAULT now64(3)
 )

@@ -16,6 +16,7 @@ INSERT INTO detector_parameters (name, version, value, valid_from, valid_to, aut
 ('spike.ratio', 1, 2, '2000-01-01 00:00:00.000', NULL, 'gatemeter', 'times the expected count'),
 ('spike.over_largest', 1, 1.05, '2000-01-01 00:00:00.000', NULL, 'gatemeter', 'times the largest window of the same hours'),
 ('spike.excess_min', 1, 20, '2000-01-01 00:00:00.000', NULL, 'gatemeter', 'calls beyond what is expected'),
+('spike.excess_of_nothing', 1, 60, '2000-01-01 00:00:00.000', NULL, 'gatemeter', 'the same where less than one call is expected in the window: how bursty they are is not known then'),
 ('burst.dispersion', 1, 1.5, '2000-01-01 00:00:00.000', NULL, 'gatemeter', 'variance over mean of failures at a constant rate'),
 ('burst.rate_floor', 1, 0.005, '2000-01-01 00:00:00.000', NULL, 'gatemeter', 'no rate below is believed: failures come in runs'),
 ('burst.rate_min', 1, 0.05, '2000-01-01 00:00:00.000', NULL, 'gatemeter', 'share of calls'),

@@ -4,7 +4,7 @@
 --
 -- Read from what the detectors measured: of budgets in US dollars by tenant or deployment or of everything, at list
 -- prices. Others are answered by spend and not watched here. The month is that of UTC: some hours at its border matter to
--- a bill and not to a rate.
+-- a bill and not to a rate. What was spent before the hour that runs is added up once an hour.
 CREATE OR REPLACE VIEW budget_burn AS
 WITH
     (SELECT (values, versions) FROM detector_values(at = {at:DateTime64(3, 'UTC')})) AS v,
@@ -28,27 +28,38 @@ WITH
     ),
     costs AS
     (
-        SELECT tenant_id, deployment, minute AS starts, toFloat64(ifNull(list_cost, 0)) AS cost
+        SELECT tenant_id, deployment, minute AS starts, toFloat64(ifNull(list_cost, 0)) AS cost, 0. AS cost_5h, 0. AS cost_month
         FROM traffic_minutes FINAL
-        WHERE minute >= least(this_hour, instant - INTERVAL 1 HOUR) AND minute < instant
-          AND (SELECT count() FROM watched) > 0
+        WHERE minute >= instant - INTERVAL 1 HOUR AND minute < instant AND (SELECT count() FROM watched) > 0
         UNION ALL
-        SELECT tenant_id, deployment, hour, arraySum(costs)
-        FROM traffic_hours FINAL
-        WHERE hour >= least(month_begins, instant - INTERVAL 7 HOUR) AND hour < least(this_hour, toDateTime(toStartOfHour(instant - INTERVAL 1 HOUR)))
-          AND (SELECT count() FROM watched) > 0
+        SELECT tenant_id, deployment, toDateTime(0, 'UTC'), 0, cost_5h, cost_month
+        FROM running_totals FINAL
+        WHERE hour = this_hour AND (SELECT count() FROM watched) > 0
+    ),
+    -- Of each tenant's deployment, each tenant, each deployment, and of all: a budget is of one kind of these.
+    totals AS
+    (
+        SELECT
+            tenant_id, deployment, grouping(tenant_id) = 0 AS by_tenant, grouping(deployment) = 0 AS by_deployment,
+            sumIf(cost, starts >= greatest(this_hour, month_begins)) + sum(cost_month) AS spent,
+            [sumIf(cost, starts >= instant - INTERVAL 5 MINUTE) * 12, sumIf(cost, starts >= instant - INTERVAL 30 MINUTE) * 2,
+             sum(cost), (sumIf(cost, starts >= this_hour) + sum(cost_5h)) / (5 + dateDiff('second', this_hour, instant) / 3600)] AS per_hour
+        FROM costs
+        GROUP BY GROUPING SETS ((tenant_id, deployment), (tenant_id), (deployment), ())
     ),
     summed AS
     (
         SELECT
-            w.budget_id AS budget_id, w.name AS name, w.filters AS filters, w.budget AS budget, sumIf(c.cost, c.starts >= month_begins) AS spent,
-            [sumIf(c.cost, c.starts >= instant - INTERVAL 5 MINUTE) * 12, sumIf(c.cost, c.starts >= instant - INTERVAL 30 MINUTE) * 2,
-             sumIf(c.cost, c.starts >= instant - INTERVAL 1 HOUR), sumIf(c.cost, c.starts >= instant - INTERVAL 6 HOUR) / 6] AS per_hour,
+            w.budget_id AS budget_id, any(w.name) AS name, any(w.filters) AS filters, any(w.budget) AS budget, sum(t.spent) AS spent, sumForEach(t.per_hour) AS per_hour,
             arrayMap(x -> x * month_hours / budget, per_hour) AS burn
-        FROM watched AS w
-        CROSS JOIN costs AS c
-        WHERE (empty(w.filters['tenant_id']) OR has(w.filters['tenant_id'], c.tenant_id)) AND (empty(w.filters['deployment']) OR has(w.filters['deployment'], c.deployment))
-        GROUP BY w.budget_id, w.name, w.filters, w.budget
+        FROM
+        (
+            SELECT *, notEmpty(filters['tenant_id']) AS by_tenant, notEmpty(filters['deployment']) AS by_deployment,
+                arrayJoin(if(by_tenant, filters['tenant_id'], [''])) AS tenant_id, arrayJoin(if(by_deployment, filters['deployment'], [''])) AS deployment
+            FROM watched
+        ) AS w
+        INNER JOIN totals AS t ON t.by_tenant = w.by_tenant AND t.by_deployment = w.by_deployment AND t.tenant_id = w.tenant_id AND t.deployment = w.deployment
+        GROUP BY w.budget_id
     ),
     judged AS
     (

@@ -53,58 +53,37 @@ WITH
             `cache_status` = [], `attempts` = [], `model_version` = [], `routing_label` = [], `moderation_outcome` = [],
             `moderation_category` = [], `moderation_severity` = [], `throttled_by` = []) AS c
         LEFT ANY JOIN fits AS f ON f.deployment = c.deployment AND f.backend = c.backend
-    ),
-    costs AS
-    (
-        SELECT
-            s.bucket AS minute, s.tenant_id AS tenant_id,
-            arrayFirst(name -> name != '', [toString(s.deployment), toString(s.response_model), toString(s.backend), toString(s.api_id)]) AS series,
-            -- In one currency, because amounts of two are never added. What only lacks an exchange rate has a price.
-            sum(s.list_cost) AS list_cost,
-            sumIf(s.unpriced_tokens, s.unpriced_reasons != ['no_exchange_rate']) AS unpriced_tokens,
-            groupUniqArrayArrayIf(s.unpriced_models, s.unpriced_reasons != ['no_exchange_rate']) AS unpriced_models
-        FROM spend(
-            `from` = {from:DateTime64(3, 'UTC')}, `to` = {to:DateTime64(3, 'UTC')}, `step` = 'PT1M', `tz` = 'UTC',
-            `as_known_at` = '2299-12-31 23:59:59.999', `visible_tenants` = ['*'], `tenant_id` = [], `consumer_id` = [],
-            `product_id` = [], `api_id` = [], `operation_name` = [], `provider_name` = [], `response_model` = [],
-            `deployment` = [], `backend` = [], `region` = [], `source` = [], `service_tier` = [], `user_id` = [],
-            `cache_status` = [], `attempts` = [], `model_version` = [], `routing_label` = [], `moderation_outcome` = [],
-            `moderation_category` = [], `moderation_severity` = [], `throttled_by` = [],
-            `currency` = 'USD', `group_by` = ['tenant_id', 'deployment', 'response_model', 'backend', 'api_id', 'provider_name']) AS s
-        GROUP BY minute, tenant_id, series
-    ),
-    counted AS
-    (
-        SELECT
-            m.minute AS minute, m.tenant_id AS tenant_id, m.series AS series,
-            anyHeavy(m.provider_name) AS provider_name, anyHeavy(m.region) AS region,
-            count() AS calls,
-            countIf(m.status >= 400 AND m.status != 429) AS failed,
-            countIf(m.status >= 500 OR m.status = 408) AS server_failed,
-            countIf(m.status = 429) AS throttled,
-            sum(m.tokens) AS tokens,
-            countIf(m.has_first) AS first_token_calls, sum(m.first_log) AS first_token_log,
-            countIf(m.has_rest) AS generation_calls, sum(m.rest_log) AS generation_log
-        FROM measured AS m
-        GROUP BY m.minute, m.tenant_id, m.series
     )
 SELECT
     toDateTime(minute, 'UTC') AS minute, toLowCardinality(tenant_id) AS tenant_id, toLowCardinality(series) AS deployment,
     toLowCardinality(max(provider)) AS provider_name, toLowCardinality(max(place)) AS region,
     toUInt32(sum(n)) AS calls, toUInt32(sum(bad)) AS failed, toUInt32(sum(theirs)) AS server_failed, toUInt32(sum(refused)) AS throttled, toUInt64(sum(amount)) AS tokens,
-    CAST(max(money) AS Nullable(Decimal(76, 24))) AS list_cost, toUInt64(sum(unpriced)) AS unpriced_tokens, arrayMap(m -> toLowCardinality(m), groupUniqArrayArray(models)) AS unpriced_models,
+    CAST(sum(money) AS Nullable(Decimal(76, 24))) AS list_cost, toUInt64(sum(unpriced)) AS unpriced_tokens, arrayMap(m -> toLowCardinality(m), groupUniqArrayArray(models)) AS unpriced_models,
     toUInt32(sum(firsts)) AS first_token_calls, sum(first_sum) AS first_token_log,
     toUInt32(sum(rests)) AS generation_calls, sum(rest_sum) AS generation_log,
     now64(3, 'UTC') AS computed_at
 FROM
 (
     SELECT
-        c.minute AS minute, c.tenant_id AS tenant_id, c.series AS series, c.provider_name AS provider, c.region AS place, c.calls AS n,
-        c.failed AS bad, c.server_failed AS theirs, c.throttled AS refused, c.tokens AS amount, k.list_cost AS money,
-        k.unpriced_tokens AS unpriced, k.unpriced_models AS models, c.first_token_calls AS firsts,
-        c.first_token_log AS first_sum, c.generation_calls AS rests, c.generation_log AS rest_sum
-    FROM counted AS c
-    LEFT ANY JOIN costs AS k ON k.minute = c.minute AND k.tenant_id = c.tenant_id AND k.series = c.series
+        m.minute AS minute, m.tenant_id AS tenant_id, m.series AS series, anyHeavy(m.provider_name) AS provider, anyHeavy(m.region) AS place,
+        count() AS n, countIf(m.status >= 400 AND m.status != 429) AS bad, countIf(m.status >= 500 OR m.status = 408) AS theirs, countIf(m.status = 429) AS refused,
+        sum(m.tokens) AS amount, NULL AS money, 0 AS unpriced, [] AS models,
+        countIf(m.has_first) AS firsts, sum(m.first_log) AS first_sum, countIf(m.has_rest) AS rests, sum(m.rest_log) AS rest_sum
+    FROM measured AS m
+    GROUP BY m.minute, m.tenant_id, m.series
+    UNION ALL
+    -- In one currency, because amounts of two are never added. What only lacks an exchange rate has a price.
+    SELECT
+        s.bucket, s.tenant_id, arrayFirst(name -> name != '', [toString(s.deployment), toString(s.response_model), toString(s.backend), toString(s.api_id)]), '', '', 0, 0, 0, 0, 0,
+        s.list_cost, if(s.unpriced_reasons = ['no_exchange_rate'], 0, s.unpriced_tokens), if(s.unpriced_reasons = ['no_exchange_rate'], [], s.unpriced_models), 0, 0, 0, 0
+    FROM spend(
+        `from` = {from:DateTime64(3, 'UTC')}, `to` = {to:DateTime64(3, 'UTC')}, `step` = 'PT1M', `tz` = 'UTC',
+        `as_known_at` = '2299-12-31 23:59:59.999', `visible_tenants` = ['*'], `tenant_id` = [], `consumer_id` = [],
+        `product_id` = [], `api_id` = [], `operation_name` = [], `provider_name` = [], `response_model` = [],
+        `deployment` = [], `backend` = [], `region` = [], `source` = [], `service_tier` = [], `user_id` = [],
+        `cache_status` = [], `attempts` = [], `model_version` = [], `routing_label` = [], `moderation_outcome` = [],
+        `moderation_category` = [], `moderation_severity` = [], `throttled_by` = [],
+        `currency` = 'USD', `group_by` = ['tenant_id', 'deployment', 'response_model', 'backend', 'api_id', 'provider_name']) AS s
     UNION ALL
     SELECT minute, toString(tenant_id), toString(deployment), '', '', 0, 0, 0, 0, 0, NULL, 0, [], 0, 0, 0, 0
     FROM traffic_minutes FINAL

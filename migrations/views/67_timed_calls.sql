@@ -20,6 +20,14 @@ WITH
             GROUP BY deployment, backend, metric
         )
         GROUP BY deployment, backend
+    ),
+    -- The first call of each instance: few instances, found by a sum instead of another order of all calls.
+    firsts AS
+    (
+        SELECT deployment, backend, instance_id, argMin(call_id, (started_at, call_id))
+        FROM calls FINAL
+        WHERE started_at >= {from:DateTime64(3, 'UTC')} AND started_at < {to:DateTime64(3, 'UTC')} AND deployment != '' AND instance_id != ''
+        GROUP BY deployment, backend, instance_id
     )
 SELECT
     deployment, backend, provider_name, region, consumer_id, instance_id, started_at, at_ms, status, y AS measured_ms, expected_ms,
@@ -29,16 +37,15 @@ SELECT
     status IN (408, 424, 429, 503, 504) AS is_refused,
     if(isNull(before_ms), 3600., (at_ms - before_ms) / 1000) AS idle_seconds,
     -- The first of an instance after some calls of others: after an idle hour nobody knows which instance is new.
-    instance_id != '' AND nth_of_instance = 1 AND nth > 10 AS is_first_of_instance,
+    opens_instance AND nth > 10 AS is_first_of_instance,
     idle_seconds < 30 AND at_ms < argMin(end_ms, at_ms) OVER (PARTITION BY deployment, backend, session) AS waits_with_first
 FROM
 (
-    SELECT *, row_number() OVER (PARTITION BY deployment, backend ORDER BY at_ms) AS nth,
-           sum(isNull(before_ms) OR at_ms >= before_ms + 30000) OVER (PARTITION BY deployment, backend ORDER BY at_ms ROWS UNBOUNDED PRECEDING) AS session
+    SELECT *, sum(isNull(before_ms) OR at_ms >= before_ms + 30000) OVER (PARTITION BY deployment, backend ORDER BY started_at, call_id ROWS UNBOUNDED PRECEDING) AS session
     FROM
     (
     SELECT
-        c.deployment AS deployment, c.backend AS backend, c.provider_name AS provider_name, c.region AS region, c.consumer_id AS consumer_id, c.instance_id AS instance_id,
+        c.call_id AS call_id, c.deployment AS deployment, c.backend AS backend, c.provider_name AS provider_name, c.region AS region, c.consumer_id AS consumer_id, c.instance_id AS instance_id,
         c.started_at AS started_at, toUnixTimestamp64Milli(c.started_at) AS at_ms, at_ms + ifNull(c.duration_ms, 0) AS end_ms, ifNull(c.http_response_status_code, 0) AS status,
         ifNull(c.time_to_first_token_ms, 0) > 0 AND f.first_token.4 > 0 AS by_first,
         if(by_first, f.first_token, f.total) AS fit,
@@ -47,7 +54,8 @@ FROM
         greatest(1., fit.1 + fit.2 * x) * exp(fit.3) AS expected_ms,
         max(toNullable(toUnixTimestamp64Milli(c.started_at) + ifNull(c.duration_ms, 0)))
             OVER (PARTITION BY c.deployment, c.backend ORDER BY c.started_at, c.call_id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before_ms,
-        row_number() OVER (PARTITION BY c.deployment, c.backend, c.instance_id ORDER BY c.started_at, c.call_id) AS nth_of_instance
+        row_number() OVER (PARTITION BY c.deployment, c.backend ORDER BY c.started_at, c.call_id) AS nth,
+        c.instance_id != '' AND (c.deployment, c.backend, c.instance_id, c.call_id) IN firsts AS opens_instance
     FROM
     (
         SELECT * FROM calls FINAL

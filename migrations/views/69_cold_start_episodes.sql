@@ -58,7 +58,12 @@ WITH
             countIf(t.at_ms >= e.first_ms AND t.at_ms <= e.last_ms AND t.status BETWEEN 200 AND 299) AS inside_succeeded,
             countIf(t.at_ms >= e.first_ms - 1800000 AND t.at_ms < e.first_ms) AS before
         FROM episodes AS e
-        INNER JOIN timed AS t ON t.deployment = e.deployment AND t.backend = e.backend
+        INNER JOIN
+        (
+            SELECT deployment, backend, toUnixTimestamp64Milli(started_at) AS at_ms, ifNull(http_response_status_code, 0) AS status
+            FROM calls FINAL
+            WHERE started_at >= {from:DateTime64(3, 'UTC')} - INTERVAL 1 HOUR AND started_at < {to:DateTime64(3, 'UTC')} AND deployment != ''
+        ) AS t ON t.deployment = e.deployment AND t.backend = e.backend
         GROUP BY e.deployment, e.backend, e.episode
     ),
     gaps AS

@@ -6,33 +6,27 @@ CREATE OR REPLACE VIEW consumer_anomalies AS
 WITH
     (SELECT (values, versions) FROM detector_values(at = {at:DateTime64(3, 'UTC')})) AS v,
     v.1 AS p,
-    history AS
+    -- Few rows: a consumer has some networks and models, and thousands of calls.
+    heard AS
     (
         SELECT
-            consumer_id, min(hour) AS first_hour, count() AS hours,
-            quantileExactIf(0.9)(largest_calls, hour >= {at:DateTime64(3, 'UTC')} - INTERVAL 7 DAY) AS usual_calls,
-            quantileExactIf(0.9)(largest_tokens, hour >= {at:DateTime64(3, 'UTC')} - INTERVAL 7 DAY) AS usual_tokens,
-            groupUniqArrayArray(networks) AS networks, groupUniqArrayArray(models) AS models
-        FROM consumer_hours FINAL
-        -- The hour that runs, and the one before, are what is judged.
-        WHERE hour >= {at:DateTime64(3, 'UTC')} - INTERVAL 28 DAY AND hour < toStartOfHour({at:DateTime64(3, 'UTC')}) - INTERVAL 1 HOUR
-        GROUP BY consumer_id
+            consumer_id, toString(client_network) AS network, toString(response_model) AS model, count() AS n, min(started_at) AS first_at,
+            countIf(started_at >= {at:DateTime64(3, 'UTC')} - INTERVAL 5 MINUTE) AS last_calls,
+            sumIf(ifNull(usage_total_tokens, ifNull(usage_input_tokens, 0) + ifNull(usage_output_tokens, 0)), started_at >= {at:DateTime64(3, 'UTC')} - INTERVAL 5 MINUTE) AS last_tokens
+        FROM calls FINAL
+        WHERE started_at >= {at:DateTime64(3, 'UTC')} - INTERVAL 1 HOUR AND started_at < {at:DateTime64(3, 'UTC')} AND consumer_id != ''
+        GROUP BY consumer_id, network, model
     ),
     recent AS
     (
         SELECT
-            c.consumer_id AS consumer_id,
-            countIf(c.started_at >= {at:DateTime64(3, 'UTC')} - INTERVAL 5 MINUTE) AS calls,
-            sumIf(ifNull(c.usage_total_tokens, ifNull(c.usage_input_tokens, 0) + ifNull(c.usage_output_tokens, 0)), c.started_at >= {at:DateTime64(3, 'UTC')} - INTERVAL 5 MINUTE) AS tokens,
+            c.consumer_id AS consumer_id, sum(c.last_calls) AS calls, sum(c.last_tokens) AS tokens,
             any(h.hours) AS hours, any(h.first_hour) AS first_hour, any(h.usual_calls) AS usual_calls, any(h.usual_tokens) AS usual_tokens,
-            countIf(c.client_network != '' AND NOT has(h.networks, toString(c.client_network))) AS from_new,
-            countIf(c.response_model != '' AND NOT has(h.models, toString(c.response_model))) AS of_new,
-            notEmpty(any(h.networks)) AS networks_known,
-            groupUniqArrayIf(10)(toString(c.client_network), c.client_network != '' AND NOT has(h.networks, toString(c.client_network))) AS new_networks,
-            groupUniqArrayIf(10)(toString(c.response_model), c.response_model != '' AND NOT has(h.models, toString(c.response_model))) AS new_models,
-            minIf(c.started_at, NOT has(h.networks, toString(c.client_network)) OR NOT has(h.models, toString(c.response_model))) AS first_new
-        FROM (SELECT * FROM calls FINAL WHERE started_at >= {at:DateTime64(3, 'UTC')} - INTERVAL 1 HOUR AND started_at < {at:DateTime64(3, 'UTC')} AND consumer_id != '') AS c
-        INNER JOIN history AS h ON h.consumer_id = c.consumer_id
+            sumIf(c.n, c.network != '' AND NOT has(h.networks, c.network) AS new_network) AS from_new, sumIf(c.n, c.model != '' AND NOT has(h.models, c.model) AS new_model) AS of_new, notEmpty(any(h.networks)) AS networks_known,
+            groupUniqArrayIf(10)(c.network, new_network) AS new_networks, groupUniqArrayIf(10)(c.model, new_model) AS new_models,
+            minIf(c.first_at, new_network OR new_model) AS first_new
+        FROM heard AS c
+        INNER JOIN (SELECT * FROM consumer_habits FINAL WHERE hour = toStartOfHour({at:DateTime64(3, 'UTC')})) AS h ON h.consumer_id = c.consumer_id
         GROUP BY c.consumer_id
     )
 SELECT

@@ -18,7 +18,7 @@ SELECT
     toFloat64(sum(unpriced_tokens)) AS score, CAST(NULL, 'Nullable(Decimal(76, 24))') AS cost_per_hour,
     arraySlice(arraySort(groupUniqArray(toString(tenant_id))), 1, 20) AS affected,
     toJSONString(map('deployments', arrayStringConcat(arraySlice(groupUniqArray(toString(deployment)), 1, 10), ' '), 'window_minutes', '60')) AS evidence, 1. AS confidence
-FROM last_hour
+FROM (SELECT * FROM last_hour WHERE notEmpty(unpriced_models))
 ARRAY JOIN unpriced_models AS model
 GROUP BY model, provider_name
 HAVING sum(unpriced_tokens) >= p['unpriced_model.tokens_min']

@@ -143,7 +143,7 @@ test('on every channel an alert answers what, how much against what, since when,
 test('every rule says its title, leads to its own heading of the runbook, to its page, and to a dashboard whose variables exist', () => {
   expect(rules.length).toBeGreaterThan(20);
   const headings = new Set([...text('docs/runbook.md').matchAll(/^## (\w+)$/gm)].map(([, name]) => name));
-  const dashboard = JSON.parse(text('dashboards/provisioning/dashboards/json/usage-and-spend.json')) as {
+  const dashboard = JSON.parse(text('dashboards/provisioning/dashboards/json/on-call.json')) as {
     templating: { list: { name: string }[] };
   };
   const variables = new Set(dashboard.templating.list.map(({ name }) => name));

@@ -98,6 +98,7 @@ export function evaluatorOf(db: Database, delivery: Delivery, more: Partial<Eval
     db,
     name: 'one',
     detect: detectPretended,
+    lookBack: async () => [],
     delivery,
     places: {
       base: 'https://gatemeter.example',

@@ -224,7 +224,7 @@ test('an alert says who explains it and what was changed before it, as they were
   ];
   await ledger.store(calls, 'import/calls/0');
   const labels = { tenant_id: 'bank', deployment: 'gpt-4o' };
-  await find(ledger.db, { rule: 'error_burst', labels, from, to: from + 30 * minute });
+  await find(ledger.db, { rule: 'error_burst', labels, from: from + 5 * minute, to: from + 30 * minute });
   await ledger.db.command(
     `INSERT INTO attributions (consumer_id, tenant_id, valid_from, known_from, author, reason) VALUES ('app-broken', 'bank', '2026-01-01 00:00:00.000', '${instant(from - 30 * minute)}', 'ada', 'moved')`,
   );
@@ -232,7 +232,7 @@ test('an alert says who explains it and what was changed before it, as they were
   await ledger.db.command(
     `INSERT INTO prices (price_list, provider_name, model, list_unit_price, pricing_quantity, valid_from, known_from, author, reason) VALUES ${prices.join(', ')}`,
   );
-  for (const now of [0, 1, 2, 5]) {
+  for (const now of [4, 5, 6, 9]) {
     await advance(ledger.db, from + now * minute);
     await round(evaluator);
   }

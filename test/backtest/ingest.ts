@@ -99,18 +99,13 @@ async function history(
   for (let hour = from - config.learnedDays * dayMs; hour < from; hour += hourMs) await learnCounts(db, hour);
 }
 
-/** An hour of the clock. `prepare` looks at the minute it is asked for; those between are looked at as a tick would. */
+/** An hour of the clock, measured in two pieces, as after an outage; each of its minutes is looked at as a tick would. */
 async function goThrough(db: Database, hour: number): Promise<void> {
-  for (const [before, now] of [
-    [0, 15],
-    [15, 30],
-    [30, 45],
-    [45, 59],
-    [59, 60],
-  ] as const) {
-    await prepare(db, hour + now * minuteMs);
-    if (now - before > 1) await find(db, hour + (before + 1) * minuteMs, hour + (now - 1) * minuteMs);
-  }
+  await prepare(db, hour + 59 * minuteMs);
+  await find(db, hour + minuteMs, hour + 59 * minuteMs);
+  // Learns from the hour, before its last minute is looked at.
+  await prepare(db, hour + hourMs);
+  await find(db, hour + hourMs, hour + hourMs);
 }
 
 async function alertsIn(db: Database, config: TrafficConfig): Promise<Alert[]> {

@@ -10,9 +10,9 @@ import { weeks } from './config.ts';
 import { anomaliesOf } from './anomalies.ts';
 import { type ContributorScore, runContributors } from './contributors.ts';
 import { ingestLines, ingestMust, oneDay, runIngest } from './ingest.ts';
-import { coldMust, contributorsMust, mustTable, type Row, weeksMust } from './must.ts';
+import { coldMust, contributorsMust, mustTable, type Row, tickMust, weeksMust } from './must.ts';
 import { contributorsTable, falseList, weeksTable } from './report.ts';
-import { tickCost } from './tick.ts';
+import { tickCost, tickTable } from './tick.ts';
 import { replayed, replayedMust } from './trace.ts';
 import { runWeeks } from './weeks.ts';
 
@@ -70,7 +70,11 @@ try {
     rows.push(...ingestMust(run));
   }
   if (wanted.has('trace')) rows.push(...replayedMust(await replayed(seeds[0] ?? 1, 1, 50)));
-  if (wanted.has('tick')) (await tickCost(db)).forEach(print);
+  if (wanted.has('tick')) {
+    const took = await tickCost(db, progress);
+    tickTable(took).forEach(print);
+    rows.push(...tickMust(took));
+  }
   mustTable(rows).forEach(print);
 } finally {
   await db.close();

@@ -1,6 +1,7 @@
 import type { ColdScore } from './cold.ts';
 import type { ContributorScore } from './contributors.ts';
 import { falseAlerts, quantile, recall, seriesKey } from './score.ts';
+import type { TickTimes } from './tick.ts';
 import type { IncidentKind } from './traffic.ts';
 import type { WeeksRun } from './weeks.ts';
 
@@ -128,6 +129,14 @@ function verdict({ limits, sense, value }: Row): string {
   const holds = (limit: number): boolean => (sense === '≥' ? value >= limit : value <= limit);
   if (!holds(limits.must)) return 'FAILS';
   return limits.stretch !== null && holds(limits.stretch) ? 'holds, and the stretch' : 'holds';
+}
+
+/** Of the largest site: how long an alert waits for the statements of its minute. */
+export function tickMust({ tick }: TickTimes): Row[] {
+  const seconds = quantile(tick, 0.95) / 1_000;
+  return [
+    atMost('one minute tick of 50,000 series, p95, seconds', { must: 3, stretch: 1 }, seconds, `of ${tick.length}`),
+  ];
 }
 
 /** As lines of Markdown. */

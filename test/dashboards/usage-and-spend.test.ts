@@ -1,10 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { z } from 'zod';
-import { views } from '#clickhouse/views.ts';
 import { outdated } from '../../dashboards/main.ts';
-import { files } from '../../dashboards/provisioning.ts';
 import { type Ledger, openLedger } from '../api/ledger.ts';
+import { columnsOf, expectAnswer, expectDescribed, expectLaidOut, read, type Row } from './dashboard.ts';
 import { expand, type Chosen } from './expand.ts';
 
 const minute = 60_000;
@@ -12,59 +10,10 @@ const hour = 60 * minute;
 const from = Date.UTC(2026, 9, 1);
 const to = from + 36 * hour;
 
-const target = z.object({
-  refId: z.string(),
-  rawSql: z.string(),
-  format: z.union([z.literal(0), z.literal(1)]),
-  editorType: z.literal('sql'),
-  queryType: z.enum(['timeseries', 'table']),
-  datasource: z.object({ type: z.string(), uid: z.string() }),
-});
-const panel = z.object({
-  id: z.number().int(),
-  type: z.string(),
-  title: z.string().min(1),
-  description: z.string().min(10).optional(),
-  gridPos: z.object({ x: z.number(), y: z.number(), w: z.number().min(1), h: z.number().min(1) }),
-  datasource: z.object({ type: z.string(), uid: z.string() }).optional(),
-  targets: z.array(target).optional(),
-  fieldConfig: z.object({ defaults: z.object({ unit: z.string().optional() }) }).optional(),
-});
-const variable = z.object({
-  name: z.string(),
-  type: z.string(),
-  label: z.string(),
-  description: z.string(),
-  query: z.string(),
-  allValue: z.string().optional(),
-});
-const dashboard = z.object({
-  uid: z.string(),
-  title: z.string(),
-  schemaVersion: z.number().min(36),
-  panels: z.array(panel),
-  templating: z.object({ list: z.array(variable) }),
-  // None: one with a query would have to be run below.
-  annotations: z.strictObject({}),
-});
-
-const text = files().get('provisioning/dashboards/json/usage-and-spend.json') ?? '';
-const written = dashboard.parse(JSON.parse(text));
-const questions = written.panels.filter((it) => it.type !== 'row');
-const variables = written.templating.list;
-
-const all: Chosen['variables'] = {
-  tenant: { all: variables.find((it) => it.name === 'tenant')?.allValue ?? '' },
-  deployment: { all: variables.find((it) => it.name === 'deployment')?.allValue ?? '' },
-  tz: 'UTC',
-  step: 'auto',
-};
+const board = read('usage-and-spend');
+const { text, questions, variables, all } = board;
 const everything: Chosen = { from, to, intervalMs: 20 * minute, variables: all };
 
-/** A dictionary is how a text is stored; no reader sees it. */
-const plain = (type: string): string => type.replace(/^LowCardinality\((.*)\)$/, '$1');
-
-type Row = Record<string, unknown>;
 let ledger: Ledger;
 
 async function answer(sql: string, chosen: Chosen = everything, settings = ''): Promise<Row[]> {
@@ -133,33 +82,10 @@ test('the committed files are what the program writes', async () => {
 });
 
 describe('every query runs on the schema', () => {
-  const types = new Map(views.map((view) => [view.name, view.columns as Readonly<Record<string, string>>]));
-
-  /** Columns and types of a query's answer, and those that the declaration of its view says. */
-  async function described(sql: string): Promise<{ answered: [string, string][]; declared: [string, string][] }> {
-    const rows = await ledger.db.query<{ name: string; type: string }>(`DESCRIBE (${expand(sql, everything)})`);
-    const columns = types.get(/ FROM (\w+)/.exec(sql)?.[1] ?? '');
-    return {
-      answered: rows.map(({ name, type }) => [name, plain(type)]),
-      declared: rows.map(({ name }) => [name, plain(columns?.[name] ?? '')]),
-    };
-  }
-
-  const targets = questions.flatMap(({ title, targets = [] }) => targets.map((it) => ({ title, ...it })));
-  test.each(targets)('$title $refId', async ({ rawSql, format }) => {
-    const { answered, declared } = await described(rawSql);
-    expect(answered).toEqual(declared);
-    const rows = await answer(rawSql);
-    expect(rows.length).toBeGreaterThan(0);
-    if (format === 1) return;
-    // Long rows become series only if the first column is the time and the rows are in its order.
-    expect(answered[0]?.[1]).toMatch(/^DateTime/);
-    const times = rows.map((row) => String(row['bucket']));
-    expect(times).toEqual(times.toSorted());
-  });
+  test.each(board.targets)('$title $refId', async (query) => expectAnswer(ledger.db, query, everything));
 
   test.each(variables.filter((it) => it.type === 'query'))('variable $name', async ({ query }) => {
-    const { answered } = await described(query);
+    const answered = await columnsOf(ledger.db, query, everything);
     expect(answered.map(([, type]) => type)).toEqual(['String']);
   });
 });
@@ -233,32 +159,11 @@ describe('the answers', () => {
 
 describe('the dashboard', () => {
   test('each panel says what it shows, in which unit, and asks the data source of the variable', () => {
-    expect(written).toMatchObject({ uid: 'gatemeter-usage-and-spend', title: 'Usage, spend and latency' });
-    const source = { type: 'grafana-clickhouse-datasource', uid: '${datasource}' };
-    for (const it of questions) {
-      expect(it.description, it.title).toBeDefined();
-      expect(it.fieldConfig?.defaults.unit, it.title).toBeDefined();
-      expect(it.datasource, it.title).toEqual(source);
-      for (const query of it.targets ?? []) expect(query.datasource, it.title).toEqual(source);
-    }
-    // The only fixed data source is what the variable begins with.
-    expect(text.match(/gatemeter-clickhouse/g)).toHaveLength(1);
+    expect(board.written).toMatchObject({ uid: 'gatemeter-usage-and-spend', title: 'Usage, spend and latency' });
+    expectDescribed(board);
   });
 
-  test('panels have ids of their own and do not overlap', () => {
-    const ids = written.panels.map((it) => it.id);
-    expect(new Set(ids).size).toBe(ids.length);
-    const taken = new Set<string>();
-    for (const { title, gridPos: at } of written.panels) {
-      expect(at.x + at.w, title).toBeLessThanOrEqual(24);
-      for (let x = at.x; x < at.x + at.w; x += 1) {
-        for (let y = at.y; y < at.y + at.h; y += 1) {
-          expect(taken.has(`${x},${y}`), `${title} overlaps at ${x},${y}`).toBe(false);
-          taken.add(`${x},${y}`);
-        }
-      }
-    }
-  });
+  test('panels have ids of their own and do not overlap', () => expectLaidOut(board));
 
   test('the ClickHouse user may read all but the keys', async () => {
     const xml = await readFile(new URL('../../dashboards/clickhouse-user.xml', import.meta.url), 'utf8');

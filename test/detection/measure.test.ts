@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { argument, prepare } from '#clickhouse/detect.ts';
+import { argument, lookBack, prepare } from '#clickhouse/detect.ts';
 import { detectors } from '#clickhouse/detection.ts';
 import { type CallRecord, type Ledger, openLedger } from '../api/ledger.ts';
 import { chance } from '../backtest/chance.ts';
@@ -105,11 +105,18 @@ test('measured minutes are the calls, counted in plain TypeScript; and again aft
     });
   const at = start + 2 * hour + 10 * minute;
   expect(await prepare(ledger.db, at)).toEqual({ through: at, complete: true });
+  await lookBack(ledger.db, at);
   const late = records(60, at - 4 * minute, 4 * minute, 'late').map((record) =>
     Object.assign(record, { call_id: `${record.call_id}-late` }),
   );
   await ledger.store(late);
-  await prepare(ledger.db, at + minute);
+  // These start in an hour that has been learned from, and in one minute for which nobody looks any more.
+  const veryLate = records(40, start + 7 * minute, minute, 'very-late').map((record) =>
+    Object.assign(record, { call_id: `${record.call_id}-very` }),
+  );
+  await ledger.store(veryLate);
+  await prepare(ledger.db, at + 5 * minute);
+  await lookBack(ledger.db, at + 5 * minute);
   const rows = await ledger.db.query<Record<string, string>>(
     `SELECT toUnixTimestamp(minute) * 1000 AS at, tenant_id, deployment, calls, failed, server_failed, throttled, tokens,
             toString(toInt64(ifNull(list_cost, 0) * 10000000)) AS cost, unpriced_tokens
@@ -129,10 +136,15 @@ test('measured minutes are the calls, counted in plain TypeScript; and again aft
       },
     ]),
   );
-  const expected = brute([...first, ...late]);
+  const expected = brute([...first, ...late, ...veryLate]);
   expect([...measured].sort(([a], [b]) => (a < b ? -1 : 1))).toEqual(
     [...expected].sort(([a], [b]) => (a < b ? -1 : 1)),
   );
+  const [hours] = await ledger.db.query<{ calls: string }>(
+    `SELECT sum(total) AS calls FROM traffic_hours FINAL WHERE hour = toDateTime('${argument(start).slice(0, 19)}', 'UTC')`,
+  );
+  const inHour = [...first, ...veryLate].filter(({ started_at }) => started_at < start + hour);
+  expect(Number(hours?.calls)).toBe(inHour.length);
 });
 
 test('every detector answers at an instant, and none reads a call that started after it', async () => {

@@ -1,7 +1,15 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { argument, find } from '#clickhouse/detect.ts';
-import { detectors, wallDetectors } from '#clickhouse/detection.ts';
-import { baselines, consumerHours, trafficHours, trafficMinutes, waitEpisodes } from '#clickhouse/detection_tables.ts';
+import { detectors, measuredHabits, measuredTotals, wallDetectors } from '#clickhouse/detection.ts';
+import {
+  baselines,
+  consumerHabits,
+  consumerHours,
+  runningTotals,
+  trafficHours,
+  trafficMinutes,
+  waitEpisodes,
+} from '#clickhouse/detection_tables.ts';
 import { budgets } from '#clickhouse/money.ts';
 import { gaps, streamStates } from '#clickhouse/tables.ts';
 import { at, type CallRecord, type Ledger, openLedger } from '../api/ledger.ts';
@@ -31,6 +39,13 @@ async function found(instant: number, ...rules: string[]): Promise<Found[]> {
     [...detectors, ...wallDetectors].map(async (view) => ledger.db.read(view, { at: argument(instant) })),
   );
   return rows.flat().filter((row) => rules.includes(row.rule));
+}
+
+/** What is added up when the hour of `now` begins. */
+async function hourBegins(): Promise<void> {
+  const args = { hour: argument(Math.floor(now / hour) * hour) };
+  await ledger.db.insertFrom(runningTotals, measuredTotals, args);
+  await ledger.db.insertFrom(consumerHabits, measuredHabits, args);
 }
 
 /** In one order, whatever order they were found in. */
@@ -90,12 +105,13 @@ async function minutes(tenant: string, deployment: string, from: number, to: num
 }
 
 /** The same hour, from `from` up to `to` hours before this one. */
-async function hours(tenant: string, deployment: string, from: number, to: number, cost: number): Promise<void> {
+async function hours(tenant: string, from: number, to: number, cost: number, failed = 0): Promise<void> {
   const begun = Math.floor(now / hour) * hour;
   const lines = Array.from({ length: from - to }, (_, i) => {
     const start = argument(begun - (from - i) * hour).slice(0, 19);
     const zeros = Array.from({ length: 12 }, () => 0);
-    const series = [start, tenant, deployment, zeros, zeros, [cost], 60, 0, 0, 0, [], [], 1, [], 0, false, at(now)];
+    const counted = [60, failed, failed, 0];
+    const series = [start, tenant, 'a', zeros, zeros, [cost], ...counted, [], [], 1, [], 0, false, at(now)];
     return JSON.stringify(series);
   });
   await ledger.db.insert(trafficHours, lines.join('\n'));
@@ -105,11 +121,18 @@ test('slo_burn: one in ten calls failing for an hour is a page, one in a hundred
   await minutes('burning', 'a', 60, 0, { calls: 20, failed: 3 });
   await minutes('even', 'a', 60, 0, { calls: 200, failed: 1 });
   await minutes('over', 'a', 60, 40, { calls: 20, failed: 10 });
+  // Two of 60 fail in every hour of three days: more than one in a hundred, and no page.
+  await hours('leaking', 72, 0, 0, 2);
+  await minutes('leaking', 'a', 30, 0, { calls: 1 });
+  await hours('healthy', 72, 0, 0);
+  await hourBegins();
   const rows = (await found(now, 'slo_burn')).filter((row) => row.labels['tenant_id'] !== 'spiking');
   // What has ended is no page: its short window is clean. It has still cost a tenth of the month, which is a ticket.
   expect(rows.map((row) => [row.labels['tenant_id'], row.severity])).toContainEqual(['burning', 'page']);
   expect(rows.filter((row) => row.severity === 'page').map((row) => row.labels['tenant_id'])).toEqual(['burning']);
+  expect(rows.map((row) => [row.labels['tenant_id'], row.severity])).toContainEqual(['leaking', 'ticket']);
   expect(rows.map((row) => row.labels['tenant_id'])).not.toContain('even');
+  expect(rows.map((row) => row.labels['tenant_id'])).not.toContain('healthy');
 });
 
 function budget(id: string, tenant: string, amount: string): string {
@@ -123,10 +146,18 @@ test('budget_burn: two percent of the month in an hour is told, and pages when a
   // An even rate of 7,200 a month of 30 days is 10 an hour.
   await minutes('fast', 'a', 60, 0, { calls: 10, cost: '6' });
   await minutes('slow', 'a', 60, 0, { calls: 10, cost: '0.16' });
-  await hours('slow', 'a', 300, 1, 10);
-  await hours('used', 'a', 300, 1, 1);
+  await hours('fast', 1, 0, 180);
+  await hours('slow', 300, 0, 10);
+  await hours('used', 300, 1, 1);
+  // The other budgets are of one tenant each, this one is of all of them together.
+  const all = JSON.parse(budget('all', '', '3000')) as unknown[];
+  await ledger.db.insert(budgets, JSON.stringify(all.with(2, {})));
+  await hourBegins();
   const rows = await found(now, 'budget_burn');
   expect(sorted(rows.map((row) => [row.labels['budget_id'], row.severity, row.observed]))).toEqual([
+    // 360 and 299 as below, 3,000 and 4.8 of the slow one, 90 of what other tests have spent.
+    ['all', 'ticket', expect.closeTo(3_753.8)],
+    // 180 of the hour before, and half an hour of 6 a minute.
     ['fast', 'page', 360],
     ['used', 'ticket', 299],
   ]);
@@ -159,6 +190,7 @@ test('runaway_consumer and leaked_key: ten times its busiest, and a key that cal
     }
   }
   await ledger.db.insert(consumerHours, lines.join('\n'));
+  await hourBegins();
   const usual = { client_network: '10.0.0.0/24' };
   await ledger.store([
     ...calls('loop', 80, now - 2 * minute, { consumer_id: 'loop', ...usual }),
