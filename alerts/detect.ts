@@ -1,5 +1,6 @@
 import { deliveryFailing } from '#clickhouse/alerts.ts';
 import type { Database } from '#clickhouse/client.ts';
+import { prepareMetrics } from '#clickhouse/compare.ts';
 import { ask, lookBack as look, prepare } from '#clickhouse/detect.ts';
 import { detectors, wallDetectors } from '#clickhouse/detection.ts';
 import { classify } from '#clickhouse/error.ts';
@@ -35,10 +36,12 @@ export async function detect(db: Database, at: Instants): Promise<Detected> {
   // A backlog, as on the first day or after an outage, is measured in several ticks; half of it would be judged wrongly.
   const behind = measured?.kind === 'answered' && !measured.value.complete;
   const ledger = behind ? null : at.ledger;
+  const compared =
+    at.wall === null ? null : await settle({ detector: 'prepare_metrics', clock: 'wall' }, prepareMetrics(db, at.wall));
   const answers = (await Promise.all([answersOf(db, 'ledger', ledger), answersOf(db, 'wall', at.wall)])).flat();
   const failures = answers.filter((answer) => answer.kind === 'failed');
   if (failures.length > 0 && failures.length === answers.length) throw failures[0]?.error;
-  if (measured?.kind === 'failed') failures.push(measured);
+  for (const one of [measured, compared]) if (one?.kind === 'failed') failures.push(one);
   return {
     detections: answers.flatMap((answer) => (answer.kind === 'answered' ? answer.value : [])),
     failed: failures.map(({ detector, clock, error }) => ({ detector, clock, reason: word(error) })),

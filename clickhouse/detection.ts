@@ -11,6 +11,7 @@ import {
   habitColumns,
   totalColumns,
 } from './detection_tables.ts';
+import { metricAnomalies } from './metrics.ts';
 import { view, type Types } from './view.ts';
 
 /* What is asked to measure and to find, and by people of what was found. */
@@ -160,7 +161,7 @@ const pipelineHealth = view('pipeline_health', { at: instant }, detectionColumns
 export const detectors = [trafficAnomalies, coldStarts, sloBurn, budgetBurn, consumerAnomalies, moneyGaps] as const;
 
 /** What is found in the state of things, to be read at the time it is. */
-export const wallDetectors = [pipelineHealth] as const;
+export const wallDetectors = [pipelineHealth, metricAnomalies] as const;
 
 export const detectionViews = [
   detectorValues,
@@ -181,5 +182,5 @@ export const detectionViews = [
   contributors,
   trafficCompared,
   ...detectors,
-  ...wallDetectors,
+  pipelineHealth,
 ] as const;

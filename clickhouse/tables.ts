@@ -1,5 +1,6 @@
 import { alertTables } from './alert_tables.ts';
 import { detectionTables } from './detection_tables.ts';
+import { metricTables } from './metrics.ts';
 import { invoiceLines } from './invoices.ts';
 import { bookTables } from './money.ts';
 import { statementTables } from './statements.ts';
@@ -181,5 +182,6 @@ export const tables = [
   invoiceLines,
   apiKeys,
   ...detectionTables,
+  ...metricTables,
   ...alertTables,
 ] as const;

@@ -21,6 +21,7 @@ import {
 } from './ledger.ts';
 import { bookViews } from './books.ts';
 import { invoiceImports, reconciliation } from './invoices.ts';
+import { metricViews } from './metrics.ts';
 import { moneyViews } from './money.ts';
 import { duplicates, losses, pipeline, recordCounts, rejected, rejectedRecords } from './pipeline.ts';
 import { statementViews } from './statements.ts';
@@ -161,5 +162,6 @@ export const views = [
   workers,
   apiKey,
   ...detectionViews,
+  ...metricViews,
   ...alertViews,
 ] as const;

@@ -14,6 +14,7 @@ INSERT INTO alert_rules (rule, version, title, severity, clock, runbook, valid_f
 ('leaked_key', 1, 'A key may have leaked', 'page', 'ledger', 'leaked_key', '2000-01-01 00:00:00.000', 'gatemeter', 'a thief needs minutes only'),
 ('unpriced_model', 1, 'A model without a price', 'ticket', 'ledger', 'unpriced_model', '2000-01-01 00:00:00.000', 'gatemeter', 'prices are appended by people'),
 ('unattributed_spend', 1, 'Spend without a tenant', 'ticket', 'ledger', 'unattributed_spend', '2000-01-01 00:00:00.000', 'gatemeter', 'a rule is appended by people'),
+('metric_anomaly', 1, 'A platform metric is unlike itself', 'ticket', 'wall', 'metric_anomaly', '2000-01-01 00:00:00.000', 'gatemeter', 'what it means is not known to a statistic'),
 ('pipeline_lag', 1, 'Ingest is behind', 'page', 'wall', 'pipeline_lag', '2000-01-01 00:00:00.000', 'gatemeter', 'who reads the ledger reads the past'),
 ('pipeline_gap', 1, 'Messages were lost', 'page', 'wall', 'pipeline_gap', '2000-01-01 00:00:00.000', 'gatemeter', 'they do not come back'),
 ('pipeline_rejects', 1, 'Records are rejected', 'ticket', 'wall', 'pipeline_rejects', '2000-01-01 00:00:00.000', 'gatemeter', 'they are kept and can be replayed'),

@@ -117,4 +117,10 @@ INSERT INTO detector_parameters (name, version, value, valid_from, valid_to, aut
 ('delivery_failing.for_seconds', 1, 0, '2000-01-01 00:00:00.000', NULL, 'gatemeter', 'the view counts five minutes already'),
 ('delivery_failing.keep_firing_for_seconds', 1, 300, '2000-01-01 00:00:00.000', NULL, 'gatemeter', 'a receiver that comes and goes is one incident'),
 ('evaluation_failing.for_seconds', 1, 300, '2000-01-01 00:00:00.000', NULL, 'gatemeter', 'a database that is busy for a moment is asked again each minute'),
-('evaluation_failing.keep_firing_for_seconds', 1, 300, '2000-01-01 00:00:00.000', NULL, 'gatemeter', 'as long must it answer again');
+('evaluation_failing.keep_firing_for_seconds', 1, 300, '2000-01-01 00:00:00.000', NULL, 'gatemeter', 'as long must it answer again'),
+('metric_anomaly.score', 1, 2.2, '2000-01-01 00:00:00.000', NULL, 'gatemeter', 'mean of four -log10 of the share of earlier values that differ as much: about one false alert of a series in two months where it was measured'),
+('metric_anomaly.ticket_score', 1, 3, '2000-01-01 00:00:00.000', NULL, 'gatemeter', 'the same for a ticket: beyond anything of four weeks in nearly every way'),
+('metric_anomaly.values_min', 1, 150, '2000-01-01 00:00:00.000', NULL, 'gatemeter', 'values known before a series is judged: half a day of five minutes'),
+('metric_anomaly.near', 1, 0.05, '2000-01-01 00:00:00.000', NULL, 'gatemeter', 'share of the usual width of a series within which two values are alike'),
+('metric_anomaly.for_seconds', 1, 0, '2000-01-01 00:00:00.000', NULL, 'gatemeter', 'a value stands for five minutes already'),
+('metric_anomaly.keep_firing_for_seconds', 1, 21600, '2000-01-01 00:00:00.000', NULL, 'gatemeter', 'a series that differs again within six hours is one incident: told each time, there would be several times as many alerts');

@@ -5,7 +5,8 @@
 -- unnoticed incidents are among them; not out of the maximum. `level` moves all of it to where the last day was.
 --
 -- The dispersion is the series' own: the larger of what those hours show and of how wrong the expectations of the last
--- seven days were. Traffic is never as even as Poisson's, and a test that believes it is finds incidents every day.
+-- seven days were, in hours that expected about as much: a rate that drifts makes busy hours differ by more than quiet ones.
+-- Traffic is never as even as Poisson's, and a test that believes it is finds incidents every day.
 CREATE OR REPLACE VIEW measured_baselines AS
 WITH
     (SELECT values FROM detector_values(at = {hour:DateTime64(3, 'UTC')})) AS p,
@@ -18,11 +19,23 @@ WITH
             tenant_id, deployment,
             least(p['baseline.level_max'], greatest(p['baseline.level_min'], if(countIf(NOT isNaN(ratio) AND hour >= now_hour - 86400) < 12, 1,
                 medianExactIf(ratio, NOT isNaN(ratio) AND hour >= now_hour - 86400)))) AS level,
-            avgForEachIf(residuals, NOT excluded) AS residuals,
             -- Where most of the last days were unusual, unusual is what is usual now.
             countIf(excluded AND hour >= now_hour - 172800) < 24 AS incidents
         FROM traffic_hours FINAL
         WHERE hour >= now_hour - 604800 AND hour < now_hour
+        GROUP BY tenant_id, deployment
+    ),
+    -- Of the last days by what they expected of five minutes, in powers of two.
+    unrest AS
+    (
+        SELECT tenant_id, deployment, groupArray((band, n, sums)) AS bands
+        FROM
+        (
+            SELECT tenant_id, deployment, toInt16(floor(log2(1 + if(ratio > 0, total / ratio / 12, 0)))) AS band, count() AS n, sumForEach(residuals) AS sums
+            FROM traffic_hours FINAL
+            WHERE hour >= now_hour - 604800 AND hour < now_hour AND NOT excluded AND length(residuals) = 9
+            GROUP BY tenant_id, deployment, band
+        )
         GROUP BY tenant_id, deployment
     ),
     long AS
@@ -54,7 +67,7 @@ WITH
                        groupArrayIf(tuple(h.calls, h.tokens, h.costs, h.failed, h.throttled), has(daily_hours, h.hour) AND NOT (h.excluded AND r.incidents))) AS hours,
             arrayFilter(x -> NOT isNaN(x), groupArrayArrayIf(h.first_token, NOT (h.excluded AND r.incidents))) AS first_token,
             arrayFilter(x -> NOT isNaN(x), groupArrayArrayIf(h.generation, NOT (h.excluded AND r.incidents))) AS generation,
-            any(r.level) AS level, any(r.residuals) AS residuals
+            any(r.level) AS level
         FROM (SELECT * FROM traffic_hours FINAL WHERE hour IN (SELECT arrayJoin(arrayConcat(same_hours, daily_hours)))) AS h
         LEFT ANY JOIN recent AS r ON r.tenant_id = h.tenant_id AND r.deployment = h.deployment
         GROUP BY h.tenant_id, h.deployment
@@ -63,7 +76,7 @@ WITH
     stated AS
     (
         SELECT
-            tenant_id, deployment, weekly, level, residuals,
+            tenant_id, deployment, weekly, level,
             [arrayMap(h -> arrayMap(x -> toFloat64(x), h.1), hours), arrayMap(h -> h.2, hours), arrayMap(h -> h.3, hours)] AS metrics,
             arraySum(arrayMap(h -> arraySum(h.1), hours)) AS all_calls,
             [1., if(all_calls = 0, 0, arraySum(arrayMap(h -> arraySum(h.2), hours)) / all_calls),
@@ -75,6 +88,16 @@ WITH
             arraySum(arrayMap(h -> h.4, hours)) AS failed, arraySum(arrayMap(h -> h.5, hours)) AS throttled,
             arrayReduce('quantilesExact(0.25, 0.5, 0.75)', first_token) AS first_token, arrayReduce('quantilesExact(0.25, 0.5, 0.75)', generation) AS generation
         FROM past
+    ),
+    compared AS
+    (
+        SELECT
+            s.*, arrayFilter(b -> abs(b.1 - floor(log2(1 + s.expected[1]))) <= 1, u.bands) AS alike,
+            -- Few such hours say less than all hours do.
+            if(arraySum(b -> b.2, alike) >= 12, alike, u.bands) AS hours_of_unrest,
+            if(empty(hours_of_unrest), [], arrayMap(i -> arraySum(b -> b.3[i], hours_of_unrest) / arraySum(b -> b.2, hours_of_unrest), range(1, 10))) AS residuals
+        FROM stated AS s
+        LEFT ANY JOIN unrest AS u ON u.tenant_id = s.tenant_id AND u.deployment = s.deployment
     )
 SELECT
     now_hour AS hour, s.tenant_id AS tenant_id, s.deployment AS deployment, toLowCardinality(toString(w.provider_name)) AS provider_name, toLowCardinality(toString(w.region)) AS region,
@@ -89,6 +112,6 @@ SELECT
     [toFloat64(s.first_token[2]), toFloat64(s.generation[2])] AS latency_median,
     [(s.first_token[3] - s.first_token[1]) / 1.349, (s.generation[3] - s.generation[1]) / 1.349] AS latency_spread,
     now64(3, 'UTC') AS computed_at
-FROM stated AS s
+FROM compared AS s
 LEFT ANY JOIN long AS l ON l.tenant_id = s.tenant_id AND l.deployment = s.deployment
 LEFT ANY JOIN places AS w ON w.tenant_id = s.tenant_id AND w.deployment = s.deployment;

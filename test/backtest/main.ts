@@ -10,6 +10,8 @@ import { weeks } from './config.ts';
 import { anomaliesOf } from './anomalies.ts';
 import { type ContributorScore, runContributors } from './contributors.ts';
 import { ingestLines, ingestMust, oneDay, runIngest } from './ingest.ts';
+import { readLabelled, runLabelled } from './labelled.ts';
+import { benchmarkMust, benchmarkOf, benchmarkTable, labelledTable } from './labelled_report.ts';
 import { coldMust, contributorsMust, mustTable, type Row, tickMust, weeksMust } from './must.ts';
 import { contributorsTable, falseList, weeksTable } from './report.ts';
 import { tickCost, tickTable } from './tick.ts';
@@ -27,10 +29,14 @@ const { values } = parseArgs({
     seeds: { type: 'string', default: '11,12,13,14,15' },
     days: { type: 'string', default: String(weeks.scoredDays) },
     list: { type: 'boolean', default: false },
+    data: { type: 'string' },
+    labels: { type: 'string' },
+    threshold: { type: 'string' },
   },
 });
 
-const wanted = new Set(values.part.split(','));
+/** Labelled series are replayed alone. */
+const wanted = new Set(values.data === undefined ? values.part.split(',') : []);
 for (const part of wanted) assert(parts.includes(part), `--part is of ${parts.join()}, and ${part} is none`);
 
 const engine = await startEngine({ memoryBytes: 6_000_000_000 });
@@ -42,7 +48,15 @@ const print = (line: string): void => void process.stdout.write(`${line}\n`);
 const rows: Row[] = [];
 const progress = (text: string): void => void process.stderr.write(`${text}\n`);
 try {
-  print(`synthetic: seeds ${seeds.join(', ')}`);
+  if (values.data !== undefined) {
+    assert(values.labels !== undefined, '--data DIR needs --labels FILE');
+    const threshold = values.threshold === undefined ? null : Number(values.threshold);
+    const run = await runLabelled(db, await readLabelled(values.data, values.labels), { threshold, progress });
+    const benchmark = benchmarkOf(run);
+    labelledTable(run).forEach(print);
+    benchmarkTable(benchmark).forEach(print);
+    rows.push(...benchmarkMust(run, benchmark));
+  } else print(`synthetic: seeds ${seeds.join(', ')}`);
   if (wanted.has('weeks')) {
     const config = { ...weeks, scoredDays: Number(values.days) };
     const run = await runWeeks(db, config, seeds, progress);
@@ -75,7 +89,7 @@ try {
     tickTable(took).forEach(print);
     rows.push(...tickMust(took));
   }
-  mustTable(rows).forEach(print);
+  if (rows.length > 0) mustTable(rows, values.data === undefined ? 'synthetic' : 'labelled series').forEach(print);
 } finally {
   await db.close();
   await engine.stop();

@@ -139,13 +139,13 @@ export function tickMust({ tick }: TickTimes): Row[] {
   ];
 }
 
-/** As lines of Markdown. */
-export function mustTable(rows: readonly Row[]): string[] {
-  const limit = (row: Row, of: number | null | undefined): string =>
-    typeof of === 'number' ? `${row.sense} ${of}` : '';
+/** As lines of Markdown; `of` says what the figures are of. */
+export function mustTable(rows: readonly Row[], of: string = 'synthetic'): string[] {
+  const limit = (row: Row, least: number | null | undefined): string =>
+    typeof least === 'number' ? `${row.sense} ${least}` : '';
   const lines = rows.map(
     (row) =>
       `| ${row.what} | ${limit(row, row.limits?.must)} | ${limit(row, row.limits?.stretch)} | ${row.got} | ${verdict(row)} |`,
   );
-  return ['| what (synthetic) | must | stretch | got | |', '| --- | --- | --- | --- | --- |', ...lines];
+  return [`| what (${of}) | must | stretch | got | |`, '| --- | --- | --- | --- | --- |', ...lines];
 }
