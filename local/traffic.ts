@@ -69,10 +69,14 @@ export function trafficMessages(trace: readonly TracedCall[], options: TrafficOp
   return [...batched(placed, options.partitionCount, next), ...broken(options.partitionCount, next)];
 }
 
-type Call = {
+/** A call as API Management would log it; `time` is when it started, as Azure writes it. */
+export type LoggedCall = {
   readonly correlationId: string;
   readonly time: string;
-  readonly consumer: (typeof consumers)[number];
+  readonly consumer: { readonly consumer_id: string; readonly product_id: string };
+  readonly deployment: string;
+  readonly model: string;
+  readonly status: number;
   readonly input_tokens: number;
   readonly output_tokens: number;
   readonly streamed: boolean;
@@ -81,7 +85,7 @@ type Call = {
   readonly responseId: string;
 };
 
-function describe(traced: TracedCall, time: string, next: () => number): Call {
+function describe(traced: TracedCall, time: string, next: () => number): LoggedCall {
   const hex = (length: number): string => Array.from({ length }, () => Math.floor(next() * 16).toString(16)).join('');
   // First token after a fixed part and 0.2 ms per input token; then 22 ms a token; each with its own spread.
   const spread = (): number => 0.7 + 0.6 * next() + (next() < 0.02 ? 2 * next() : 0);
@@ -91,6 +95,9 @@ function describe(traced: TracedCall, time: string, next: () => number): Call {
     correlationId: `${hex(8)}-${hex(4)}-4${hex(3)}-8${hex(3)}-${hex(12)}`,
     time,
     consumer: chosen(next()),
+    deployment,
+    model,
+    status: 200,
     input_tokens: traced.input_tokens,
     output_tokens: traced.output_tokens,
     streamed: next() < 0.7,
@@ -110,7 +117,7 @@ function chosen(at: number): (typeof consumers)[number] {
   return consumers[0] as (typeof consumers)[number];
 }
 
-function gatewayRecord(call: Call): Record<string, unknown> {
+export function gatewayRecord(call: LoggedCall): Record<string, unknown> {
   return {
     DeploymentVersion: '0.46.0.0',
     Level: 4,
@@ -119,7 +126,7 @@ function gatewayRecord(call: Call): Record<string, unknown> {
     category: 'GatewayLogs',
     correlationId: call.correlationId,
     durationMs: call.duration_ms,
-    isRequestSuccess: true,
+    isRequestSuccess: call.status < 400,
     location: 'West Europe',
     operationName: 'Microsoft.ApiManagement/GatewayLogs',
     properties: {
@@ -128,9 +135,9 @@ function gatewayRecord(call: Call): Record<string, unknown> {
       apimSubscriptionId: call.consumer.consumer_id,
       backendMethod: 'POST',
       backendProtocol: 'HTTP/1.1',
-      backendResponseCode: 200,
+      backendResponseCode: call.status,
       backendTime: call.backend_ms,
-      backendUrl: `https://contoso-weu.openai.azure.com/openai/deployments/${deployment}/chat/completions?api-version=2024-10-21`,
+      backendUrl: `https://contoso-weu.openai.azure.com/openai/deployments/${call.deployment}/chat/completions?api-version=2024-10-21`,
       cache: 'none',
       clientProtocol: 'HTTP/1.1',
       clientTlsVersion: '1.3',
@@ -138,18 +145,18 @@ function gatewayRecord(call: Call): Record<string, unknown> {
       operationId: 'ChatCompletions_Create',
       productId: call.consumer.product_id,
       requestSize: 400 + 4 * call.input_tokens,
-      responseCode: 200,
+      responseCode: call.status,
       responseSize: 600 + 5 * call.output_tokens,
-      url: `https://${gateway}.azure-api.net/openai/deployments/${deployment}/chat/completions?api-version=2024-10-21`,
+      url: `https://${gateway}.azure-api.net/openai/deployments/${call.deployment}/chat/completions?api-version=2024-10-21`,
     },
     resourceId,
-    resultType: 'Succeeded',
+    resultType: call.status < 400 ? 'Succeeded' : 'Failed',
     time: call.time,
     truncated: 0,
   };
 }
 
-function llmRecord(call: Call): Record<string, unknown> {
+export function llmRecord(call: LoggedCall): Record<string, unknown> {
   return {
     DeploymentVersion: '0.46.0.0',
     Level: 4,
@@ -162,8 +169,8 @@ function llmRecord(call: Call): Record<string, unknown> {
       correlationId: call.correlationId,
       sequenceNumber: 0,
       apiVersion: '2024-10-21',
-      deploymentName: deployment,
-      modelName: model,
+      deploymentName: call.deployment,
+      modelName: call.model,
       requestId: call.responseId,
       isStreamCompletion: call.streamed,
       promptTokens: call.input_tokens,
@@ -177,7 +184,7 @@ function llmRecord(call: Call): Record<string, unknown> {
 }
 
 /** As docs/apim/gatemeter-call.fragment.xml writes it, which sees the beginning of a streamed answer and not its end. */
-function policyEvent(call: Call): Record<string, unknown> {
+function policyEvent(call: LoggedCall): Record<string, unknown> {
   return {
     schema: 'gatemeter.call.v1',
     time: call.time,
@@ -195,7 +202,7 @@ function policyEvent(call: Call): Record<string, unknown> {
       : {
           elapsedMs: call.duration_ms,
           responseId: call.responseId,
-          responseModel: model,
+          responseModel: call.model,
           usage: {
             prompt_tokens: call.input_tokens,
             completion_tokens: call.output_tokens,
@@ -207,7 +214,7 @@ function policyEvent(call: Call): Record<string, unknown> {
 }
 
 /** Records of a category travel together, up to 40 in a message; gateway and LLM logs never on the same partition. */
-function batched(
+export function batched(
   placed: readonly { text: string; group: 'gateway' | 'llm' | 'policy' }[],
   partitionCount: number,
   next: () => number,

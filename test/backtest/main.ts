@@ -9,15 +9,17 @@ import { type ColdScore, runCold } from './cold.ts';
 import { weeks } from './config.ts';
 import { anomaliesOf } from './anomalies.ts';
 import { type ContributorScore, runContributors } from './contributors.ts';
+import { ingestLines, ingestMust, oneDay, runIngest } from './ingest.ts';
 import { readLabelled, runLabelled } from './labelled.ts';
 import { benchmarkMust, benchmarkOf, benchmarkTable, labelledTable } from './labelled_report.ts';
 import { coldMust, contributorsMust, mustTable, type Row, tickMust, weeksMust } from './must.ts';
 import { contributorsTable, falseList, weeksTable } from './report.ts';
 import { tickCost, tickTable } from './tick.ts';
+import { replayed, replayedMust } from './trace.ts';
 import { runWeeks } from './weeks.ts';
 
 /** In this order, and each alone where it is named: the first two take most of an hour for five seeds. */
-const parts = ['weeks', 'cold', 'contributors', 'tick'];
+const parts = ['weeks', 'cold', 'contributors', 'ingest', 'trace', 'tick'];
 /** Over all seeds, with those that are everybody's; six of seven have a part that they are about. */
 const mixedIncidents = 350;
 
@@ -76,6 +78,12 @@ try {
     contributorsTable(scores).forEach(print);
     rows.push(...contributorsMust(scores));
   }
+  if (wanted.has('ingest')) {
+    const run = await runIngest(oneDay, seeds[0] ?? 1, progress);
+    ingestLines(run).forEach(print);
+    rows.push(...ingestMust(run));
+  }
+  if (wanted.has('trace')) rows.push(...replayedMust(await replayed(seeds[0] ?? 1, 1, 50)));
   if (wanted.has('tick')) {
     const took = await tickCost(db, progress);
     tickTable(took).forEach(print);

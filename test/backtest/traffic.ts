@@ -153,6 +153,11 @@ function minuteOf(
     throttled,
     timed,
     tokens: Math.round(timed * series.tokensPerCall * Math.exp((0.8 * draw.normal()) / Math.sqrt(Math.max(1, timed)))),
-    log: timed === 0 ? 0 : timed * shift + Math.sqrt(timed) * config.callSpread * draw.normal(),
+    log: timed === 0 ? 0 : cut(timed * shift + Math.sqrt(timed) * config.callSpread * draw.normal(), 2 * timed),
   };
+}
+
+/** As the ledger cuts it: no call counts for more than e^2 times what is expected of it. */
+function cut(log: number, most: number): number {
+  return Math.max(-most, Math.min(most, log));
 }

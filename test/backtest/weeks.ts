@@ -54,7 +54,7 @@ export async function runWeeks(
 }
 
 /** Everything that was found, and the rules' own timings. */
-async function readFindings(
+export async function readFindings(
   db: Database,
   config: TrafficConfig,
 ): Promise<{ readonly findings: Finding[]; readonly timings: (rule: string) => Timing }> {
