@@ -122,7 +122,7 @@ WITH
                     - log(1 - least(0.999999, (x + mean / (d - 1)) / (x + 1) * (1 - 1 / d)))) / log(10))) AS score,
             tenant_series >= p['group.series_min'] AND ((rule = 'silence' AND tenant_fallen >= p['group.share']) OR (spike AND tenant_risen >= p['group.share'])) AS whole_tenant
         FROM candidates
-        WHERE score >= if(endsWith(rule, '_burst'), p['burst.score'], if(spike, p['spike.score'], 0))
+        WHERE d = 0 OR score >= p[if(spike, 'spike.score', concat(rule, '.score'))]
         ORDER BY indexOf(['request_spike', 'token_spike', 'cost_spike'], rule), score DESC, w
         LIMIT 1 BY i, tenant_id, deployment, if(spike, 'spike', rule)
     ),
@@ -152,7 +152,7 @@ WITH
     )
 SELECT
     f.evaluated_at AS evaluated_at, f.rule AS rule,
-    any(v.2[multiIf(f.spike, 'spike', endsWith(f.rule, '_burst'), 'burst', f.rule)]) AS version,
+    any(greatest(v.2[f.rule], multiIf(f.spike, v.2['spike'], endsWith(f.rule, '_burst'), v.2['burst'], 0))) AS version,
     f.identity AS labels, 'firing' AS state,
     -- A tenant that falls silent whole, or a region that fails for several, deserves a person now.
     if(any(f.scope) != '' AND f.rule IN ('silence', 'error_burst'), 'page', ['page', 'ticket', 'info'][min(indexOf(['page', 'ticket', 'info'], f.weight))]) AS severity,
