@@ -36,9 +36,15 @@ export async function detect(db: Database, at: Instants): Promise<Detected> {
   // A backlog, as on the first day or after an outage, is measured in several ticks; half of it would be judged wrongly.
   const behind = measured?.kind === 'answered' && !measured.value.complete;
   const ledger = behind ? null : at.ledger;
-  const compared =
-    at.wall === null ? null : await settle({ detector: 'prepare_metrics', clock: 'wall' }, prepareMetrics(db, at.wall));
-  const answers = (await Promise.all([answersOf(db, 'ledger', ledger), answersOf(db, 'wall', at.wall)])).flat();
+  // Metrics are told by the clock, so what is found in calls need not wait for them.
+  const metrics =
+    at.wall === null ? null : settle({ detector: 'prepare_metrics', clock: 'wall' }, prepareMetrics(db, at.wall));
+  const ofTheClock = async (): Promise<Settled<Detection[]>[]> => {
+    await metrics;
+    return answersOf(db, 'wall', at.wall);
+  };
+  const answers = (await Promise.all([answersOf(db, 'ledger', ledger), ofTheClock()])).flat();
+  const compared = await metrics;
   const failures = answers.filter((answer) => answer.kind === 'failed');
   if (failures.length > 0 && failures.length === answers.length) throw failures[0]?.error;
   for (const one of [measured, compared]) if (one?.kind === 'failed') failures.push(one);
