@@ -73,6 +73,7 @@ export const baselineColumns = {
   region: 'LowCardinality(String)',
   active_days: 'UInt16',
   level: 'Float64',
+  week_level: 'Float64',
   expected: 'Array(Float64)',
   largest: 'Array(Float64)',
   dispersion: 'Array(Float64)',

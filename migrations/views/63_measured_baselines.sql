@@ -2,7 +2,8 @@
 --
 -- Learned from the same hour of the week and the hours beside it in the last four weeks; while fewer than two such weeks
 -- are known, from the same hour of the last seven days. The largest windows of those are left out of the mean, because
--- unnoticed incidents are among them; not out of the maximum. `level` moves all of it to where the last day was.
+-- unnoticed incidents are among them; not out of the maximum. `level` says
+-- where the last day was against it, and `week_level` the last week.
 --
 -- The dispersion is the series' own: the larger of what those hours show and of how wrong the expectations of the last
 -- seven days were, in hours that expected about as much: a rate that drifts makes busy hours differ by more than quiet ones.
@@ -17,8 +18,9 @@ WITH
     (
         SELECT
             tenant_id, deployment,
-            least(p['baseline.level_max'], greatest(p['baseline.level_min'], if(countIf(NOT isNaN(ratio) AND hour >= now_hour - 86400) < 12, 1,
-                medianExactIf(ratio, NOT isNaN(ratio) AND hour >= now_hour - 86400)))) AS level,
+            arrayMap(x -> least(p['baseline.level_max'], greatest(p['baseline.level_min'], x)), [
+                if(countIf(NOT isNaN(ratio) AND hour >= now_hour - 86400) < 12, 1, medianExactIf(ratio, NOT isNaN(ratio) AND hour >= now_hour - 86400)),
+                if(countIf(NOT isNaN(ratio)) < 12, 1, medianExactIf(ratio, NOT isNaN(ratio)))]) AS levels,
             -- Where most of the last days were unusual, unusual is what is usual now.
             countIf(excluded AND hour >= now_hour - 172800) < 24 AS incidents
         FROM traffic_hours FINAL
@@ -67,7 +69,7 @@ WITH
                        groupArrayIf(tuple(h.calls, h.tokens, h.costs, h.failed, h.throttled), has(daily_hours, h.hour) AND NOT (h.excluded AND r.incidents))) AS hours,
             arrayFilter(x -> NOT isNaN(x), groupArrayArrayIf(h.first_token, NOT (h.excluded AND r.incidents))) AS first_token,
             arrayFilter(x -> NOT isNaN(x), groupArrayArrayIf(h.generation, NOT (h.excluded AND r.incidents))) AS generation,
-            any(r.level) AS level
+            any(r.levels) AS levels
         FROM (SELECT * FROM traffic_hours FINAL WHERE hour IN (SELECT arrayJoin(arrayConcat(same_hours, daily_hours)))) AS h
         LEFT ANY JOIN recent AS r ON r.tenant_id = h.tenant_id AND r.deployment = h.deployment
         GROUP BY h.tenant_id, h.deployment
@@ -76,7 +78,7 @@ WITH
     stated AS
     (
         SELECT
-            tenant_id, deployment, weekly, level,
+            tenant_id, deployment, weekly, levels,
             [arrayMap(h -> arrayMap(x -> toFloat64(x), h.1), hours), arrayMap(h -> h.2, hours), arrayMap(h -> h.3, hours)] AS metrics,
             arraySum(arrayMap(h -> arraySum(h.1), hours)) AS all_calls,
             [1., if(all_calls = 0, 0, arraySum(arrayMap(h -> arraySum(h.2), hours)) / all_calls),
@@ -101,7 +103,7 @@ WITH
     )
 SELECT
     now_hour AS hour, s.tenant_id AS tenant_id, s.deployment AS deployment, toLowCardinality(toString(w.provider_name)) AS provider_name, toLowCardinality(toString(w.region)) AS region,
-    toUInt16(l.active_days) AS active_days, toFloat64(s.level) AS level, s.expected AS expected,
+    toUInt16(l.active_days) AS active_days, toFloat64(s.levels[1]) AS level, toFloat64(s.levels[2]) AS week_level, s.expected AS expected,
     arrayFlatten(arrayMap(scales -> arrayMap(x -> x[-1], scales), s.windows)) AS largest,
     arrayMap((own, i) -> p['baseline.dispersion_factor'] * greatest(p['baseline.dispersion_min'], own, if(length(s.residuals) = 9, s.residuals[i], 0)),
         arrayFlatten(arrayMap((scales, mean) -> arrayMap((x, k) -> if(mean <= 0, 0, arrayAvg(arrayMap(v -> pow(v - mean * k, 2), x)) / (mean * k)), scales, [1, 3, 12]), s.trimmed, s.expected)),

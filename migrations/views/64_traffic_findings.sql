@@ -58,14 +58,15 @@ WITH
             -- While little is known of a series, only twice as much is a finding.
             if(b.active_days < p['warm_up.full_days'], p['warm_up.factor'], 1) AS caution,
             b.active_days >= p['warm_up.days'] AND notEmpty(b.expected) AS known,
-            arrayMap(x -> x * b.level, b.expected) AS expected, b.largest AS largest, b.dispersion AS dispersion, b.units AS units,
+            -- After a holiday the usual is no spike, and after a busy day no silence: what differs must differ from both.
+            arrayMap(x -> x * greatest(b.level, b.week_level), b.expected) AS expected, b.expected[1] * least(b.level, b.week_level) AS least_expected, b.largest AS largest, b.dispersion AS dispersion, b.units AS units,
             b.failed_rate AS failed_rate, b.throttled_rate AS throttled_rate, b.quiet AS quiet, b.latency_median AS latency_median, b.latency_spread AS latency_spread,
             arrayMap(x -> toFloat64(x), arrayResize(s.calls, 3)) AS calls, arrayResize(s.costs, 3) AS costs,
             [calls, arrayMap(x -> toFloat64(x), arrayResize(s.tokens, 3)), arrayMap(x -> toFloat64(ifNull(x, 0)), costs)] AS amounts,
             arrayMap(x -> toFloat64(x), arrayResize(s.failed, 3)) AS failed, arrayMap(x -> toFloat64(x), arrayResize(s.throttled, 3)) AS throttled,
             arrayResize(s.timed, 4) AS timed, arrayResize(s.logs, 4) AS logs,
             if(s.last_call = 0, 60, s.last_call - 1) AS run,
-            if(known AND expected[1] * 3 >= p['group.expected_min'], calls[2] / (expected[1] * 3), nan) AS moved
+            if(known AND b.expected[1] * b.level * 3 >= p['group.expected_min'], calls[2] / (b.expected[1] * b.level * 3), nan) AS moved
         FROM expectations AS b
         FULL JOIN windows AS s ON s.i = b.i AND s.tenant_id = b.tenant_id AND s.deployment = b.deployment
     ),
@@ -109,7 +110,7 @@ WITH
                         if(known AND missed >= p['silence.expected_min'] * caution AND run >= p['silence.minutes_min'] AND missed >= p['silence.over_longest'] * quiet,
                            missed / (dispersion[w] - 1) * log10(dispersion[w]), 0.),
                         1., toUInt8(run), ''),
-                    [run * expected[1] / 5], [if(run >= 60, 3, if(run >= 15, 2, 1))]))) AS c
+                    [run * least_expected / 5], [if(run >= 60, 3, if(run >= 15, 2, 1))]))) AS c
     ),
     -- Of several windows of a rule the surest tells it; and of spikes the most general, because what more calls explain is
     -- not a spike of tokens too.

@@ -83,7 +83,7 @@ async function fill(db: Database): Promise<void> {
      SELECT concat('b', toString(number)), '', map('tenant_id', [concat('t', toString(number))]), 'list_cost', 1000000, 'USD', '2026-01-01 00:00:00', 'test', 'test' FROM numbers(${tenants})`,
   );
   await db.command(
-    `INSERT INTO baselines SELECT toDateTime('${wire(begin)}', 'UTC'), tenant_id, deployment, 'custom', '', 28, 1, [1., 1., 1.],
+    `INSERT INTO baselines SELECT toDateTime('${wire(begin)}', 'UTC'), tenant_id, deployment, 'custom', '', 28, 1, 1, [1., 1., 1.],
        [20., 40., 100., 20., 40., 100., 20., 40., 100.], arrayMap(x -> 5., range(9)), [1., 100., 0.001], 0.01, 0.01, 5, [0., 0.], [0.1, 0.1], now64(3) FROM ${all}`,
   );
   await db.command(

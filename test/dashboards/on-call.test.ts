@@ -31,7 +31,7 @@ beforeAll(async () => {
   const begun = argument(Math.floor(from / hour) * hour).slice(0, 19);
   const nine = [1, 1, 1, 3, 3, 3, 12, 12, 12].map((n) => 25 * n);
   const learned = [[25, 25, 25], nine, nine.map(() => 3), [1, 100, 0.001], 0.01, 0.01, 0, [0, 0], [0.1, 0.1]];
-  await db.insert(baselines, JSON.stringify([begun, 'shop', 'chat', 'custom', '', 28, 1, ...learned, at(now)]));
+  await db.insert(baselines, JSON.stringify([begun, 'shop', 'chat', 'custom', '', 28, 1, 1, ...learned, at(now)]));
   const minutes = Array.from({ length: 30 }, (_, i) => {
     const counted = [20, 2, 2, 1, 2_000, '0.02', 0, [], 20, 20 * Math.log(1.5), 0, 0];
     const start = argument(from + i * minute).slice(0, 19);

@@ -60,7 +60,7 @@ test('token_spike, cost_spike, error_burst, throttle_burst: larger, dearer, fail
   const largest = [0, 1, 2].flatMap((i) => [nine[i], nine[i + 3], nine[i + 6]]);
   const lines = ['larger', 'dearer', 'more', 'usual', 'failing', 'refused'].map((deployment) => {
     const learned = [three, largest, nine.map(() => 10), [1, 1_000, 0.01], 0.01, 0.01, 0, [0, 0], [0.1, 0.1]];
-    return JSON.stringify([hour, 'spiking', deployment, 'custom', '', 28, 1, ...learned, at(now)]);
+    return JSON.stringify([hour, 'spiking', deployment, 'custom', '', 28, 1, 1, ...learned, at(now)]);
   });
   await ledger.db.insert(baselines, lines.join('\n'));
   await minutes('spiking', 'larger', 30, 0, { calls: 20, tokens: 80_000, cost: '0.8' });
