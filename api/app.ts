@@ -33,6 +33,7 @@ import { pipelineRoute } from './routes/pipeline.ts';
 import { reconciliationRoutes } from './routes/reconciliation.ts';
 import { rejectedRoute } from './routes/rejected.ts';
 import { reratedRoute } from './routes/rerated.ts';
+import { detectorsRoutes } from './routes/detectors.ts';
 import { silencesRoutes } from './routes/silences.ts';
 import { spendRoute } from './routes/spend.ts';
 import { usageRoute } from './routes/usage.ts';
@@ -81,6 +82,7 @@ export function createApp(setting: Setting, health: Health, version: string): Ap
     alertsRoute,
     alertRoutes,
     silencesRoutes,
+    detectorsRoutes,
     alertRoutesRoutes,
     deliveriesRoutes,
   ]) {

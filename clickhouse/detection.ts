@@ -38,6 +38,38 @@ export const measuredGaps = view('measured_gaps', { hour: instant }, gapColumns)
 
 const seen = { ...range, visible_tenants: 'Array(String)' } as const satisfies Types;
 
+/** Times at which nothing is detected, as they were last written. */
+export const calendarKnown = view(
+  'calendar_known',
+  {},
+  {
+    period_id: 'String',
+    tenant_id: 'String',
+    deployment: 'String',
+    kind: 'String',
+    starts_at: instant,
+    ends_at: instant,
+    author: 'String',
+    reason: 'String',
+    withdrawn: 'Bool',
+    created_at: instant,
+  },
+);
+
+/** What the detectors compare with, and why. */
+export const detectorParametersKnown = view(
+  'detector_parameters_known',
+  { at: instant },
+  {
+    name: 'String',
+    version: 'UInt32',
+    value: 'Float64',
+    valid_from: instant,
+    author: 'String',
+    reason: 'String',
+  },
+);
+
 /** Cold starts and other waits, for whom one may see. */
 export const coldStartAnswers = view(
   'cold_start_answers',
@@ -181,6 +213,8 @@ export const detectionViews = [
   anomalyEpisodes,
   contributors,
   trafficCompared,
+  calendarKnown,
+  detectorParametersKnown,
   ...detectors,
   pipelineHealth,
 ] as const;

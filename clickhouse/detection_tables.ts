@@ -92,7 +92,7 @@ export const baselines = table('baselines', baselineColumns);
 export const measurements = table('measurements', { what: 'LowCardinality(String)', through: instant });
 export const detections = table('detections', { evaluated_at: instant, ...detectionColumns });
 
-const detectorParameters = table('detector_parameters', {
+export const detectorParameters = table('detector_parameters', {
   name: 'LowCardinality(String)',
   version: 'UInt32',
   value: 'Float64',
@@ -102,12 +102,14 @@ const detectorParameters = table('detector_parameters', {
   reason: 'String',
 });
 
-const detectionCalendar = table('detection_calendar', {
+export const detectionCalendar = table('detection_calendar', {
+  period_id: 'String',
   tenant_id: 'String',
   deployment: 'String',
   kind: 'LowCardinality(String)',
   starts_at: instant,
   ends_at: instant,
+  withdrawn: 'Bool',
   author: 'String',
   reason: 'String',
 });

@@ -18,20 +18,23 @@ ENGINE = ${R}MergeTree
 ORDER BY (name, valid_from, version);
 
 -- When a tenant's traffic is expected to differ: holidays and maintenance. Nothing is detected in them, and nothing is
--- learned from them. An empty tenant means all tenants, an empty deployment all deployments of the tenant.
+-- learned from them. An empty tenant means all tenants, an empty deployment all deployments of the tenant. A period that is
+-- withdrawn is written again.
 CREATE TABLE IF NOT EXISTS detection_calendar
 (
+    period_id    String,
     tenant_id    String,
     deployment   String,
     kind         LowCardinality(String) COMMENT 'holiday or maintenance',
     starts_at    DateTime64(3, 'UTC'),
     ends_at      DateTime64(3, 'UTC'),
-    known_from   DateTime64(3, 'UTC') DEFAULT now64(3),
+    withdrawn    Bool,
     author       String,
-    reason       String
+    reason       String,
+    written_at   DateTime64(3, 'UTC') DEFAULT now64(3)
 )
 ENGINE = ${R}MergeTree
-ORDER BY (starts_at, tenant_id, deployment);
+ORDER BY (period_id, written_at);
 
 -- A series is a tenant's traffic to a deployment, by the minute in which its calls started.
 --

@@ -25,8 +25,8 @@ WITH
     ),
     dated AS
     (
-        SELECT tenant_id, deployment FROM detection_calendar
-        WHERE starts_at < ends AND ends_at > {hour:DateTime64(3, 'UTC')}
+        SELECT tenant_id, deployment FROM calendar_known
+        WHERE NOT withdrawn AND starts_at < ends AND ends_at > {hour:DateTime64(3, 'UTC')}
     ),
     expectations AS
     (

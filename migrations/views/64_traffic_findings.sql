@@ -131,8 +131,8 @@ WITH
     (
         SELECT s.* FROM found AS s
         WHERE NOT arrayExists(c -> c.1 IN ('', s.tenant_id) AND c.2 IN ('', s.deployment) AND s.evaluated_at > c.3 AND s.evaluated_at - toIntervalMinute(s.minutes) < c.4,
-            (SELECT groupArray((tenant_id, deployment, starts_at, ends_at)) FROM detection_calendar
-             WHERE starts_at < {to:DateTime64(3, 'UTC')} AND ends_at > {from:DateTime64(3, 'UTC')} - INTERVAL 1 HOUR))
+            (SELECT groupArray((tenant_id, deployment, starts_at, ends_at)) FROM calendar_known
+             WHERE NOT withdrawn AND starts_at < {to:DateTime64(3, 'UTC')} AND ends_at > {from:DateTime64(3, 'UTC')} - INTERVAL 1 HOUR))
     ),
     weighed AS
     (

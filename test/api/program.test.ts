@@ -86,7 +86,7 @@ describe('what the program says of itself', () => {
       'cold-starts cold-starts/{cold_start_id}/feedback alert-routes alert-routes/{route_id} deliveries',
       'deliveries/replay silences silences/{silence_id} alerts alerts/{alert_id} alerts/{alert_id}/acknowledge',
       'alerts/{alert_id}/feedback chargeback/{month} chargeback/{month}/close chargeback/{month}/corrections',
-      'chargeback/{month}/reconciliation',
+      'chargeback/{month}/reconciliation detection-calendar detection-calendar/{period_id} detector-parameters',
     ].flatMap((line) => line.split(' '));
     const v1 = [...routes, ...books.map((book) => book.name)].map((route) => `/v1/${route}`);
     expect(Object.keys(document.paths).sort()).toEqual([...v1, '/healthz', '/readyz', '/metrics'].sort());

@@ -5,7 +5,7 @@ type Role = 'viewer' | 'finance' | 'on_call' | 'admin' | 'intake';
 
 /** What was found to be wrong: of a window and a tenant, and not grouped by anything. */
 export const found = ['alerts', 'anomalies', 'cold-starts'];
-const handled = ['alert-routes', 'silences', 'deliveries'];
+const handled = ['alert-routes', 'silences', 'deliveries', 'detection-calendar', 'detector-parameters'];
 
 /** Who may ask which question: every route behind a key. */
 export const allowed: Readonly<Record<string, readonly Role[]>> = {

@@ -92,8 +92,8 @@ test('nothing is found in what the calendar names', async () => {
   const before = await db.read(trafficFindings, { from: argument(at), to: argument(at) });
   expect(before.some((row) => row.labels['deployment'] === one.deployment)).toBe(true);
   await db.command(
-    `INSERT INTO detection_calendar (tenant_id, deployment, kind, starts_at, ends_at, author, reason)
-     VALUES ('${one.tenant_id}', '${one.deployment}', 'maintenance', '${argument(at - hour)}', '${argument(at + hour)}', 'test', 'test')`,
+    `INSERT INTO detection_calendar (period_id, tenant_id, deployment, kind, starts_at, ends_at, withdrawn, author, reason)
+     VALUES ('one', '${one.tenant_id}', '${one.deployment}', 'maintenance', '${argument(at - hour)}', '${argument(at + hour)}', false, 'test', 'test')`,
   );
   const after = await db.read(trafficFindings, { from: argument(at), to: argument(at) });
   expect(after.some((row) => row.labels['deployment'] === one.deployment)).toBe(false);
