@@ -127,7 +127,7 @@ function parameters(app: App, setting: Setting): void {
     if (known === undefined) throw refuse('name', 'is no parameter; GET /v1/detector-parameters has them');
     const row = [name, known.version + 1, value, now().at, null, c.get('principal').name, why];
     await setting.db.insert(detectorParameters, JSON.stringify(row));
-    const [latest] = (await setting.db.read(detectorParametersKnown, now())).filter((it) => it.name === name);
+    const latest = (await setting.db.read(detectorParametersKnown, now())).find((it) => it.name === name);
     return c.json({ data: latest ?? known });
   });
 }
