@@ -164,7 +164,7 @@ SELECT
     arraySlice(arraySort(groupUniqArray(if(f.scope = '', toString(f.tenant_id), concat(f.tenant_id, '/', f.deployment)))), 1, 20) AS affected,
     toJSONString(map('window_minutes', toString(any(f.minutes)), 'metric', any(f.metric), 'scope', any(f.scope), 'series', toString(count()),
         'provider_name', toString(any(f.provider_name)), 'region', toString(any(f.region)), 'window_calls', toString(round(sum(f.calls[f.w]))),
-        'baseline', if(endsWith(f.rule, '_burst'), 'its own rate in the same hours of the last four weeks', 'the same hour of the week, four weeks back, at the level of the last day'))) AS evidence,
+        'baseline', if(endsWith(f.rule, '_burst'), 'its own rate in the same hours of the last four weeks', 'the same hour of the week, four weeks back, at the level of the last day or week, whichever differs less'))) AS evidence,
     round(1 - 0.5 * p['spike.score'] / greatest(p['spike.score'], max(f.score)), 4) AS confidence
 FROM weighed AS f
 GROUP BY f.evaluated_at, f.rule, f.identity;
