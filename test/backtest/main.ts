@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
-import { openDatabase } from '#clickhouse/client.ts';
+import { databaseConfig, databaseVariables, openDatabase } from '#clickhouse/client.ts';
 import { assert } from '#common/assert.ts';
+import { readEnvironment } from '#common/environment.ts';
 import { createLog } from '#common/log.ts';
 import { migrate } from '../../migrations/main.ts';
 import { startEngine } from '../support/engine.ts';
@@ -11,6 +12,7 @@ import { anomaliesOf } from './anomalies.ts';
 import { type ContributorScore, runContributors } from './contributors.ts';
 import { ingestLines, ingestMust, oneDay, runIngest } from './ingest.ts';
 import { readLabelled, runLabelled } from './labelled.ts';
+import { ledgerTable, readLabels, replayLedger } from './ledger.ts';
 import { benchmarkMust, benchmarkOf, benchmarkTable, labelledTable } from './labelled_report.ts';
 import { coldMust, contributorsMust, mustTable, type Row, tickMust, weeksMust } from './must.ts';
 import { contributorsTable, falseList, weeksTable } from './report.ts';
@@ -32,8 +34,20 @@ const { values } = parseArgs({
     data: { type: 'string' },
     labels: { type: 'string' },
     threshold: { type: 'string' },
+    ledger: { type: 'boolean', default: false },
+    from: { type: 'string', default: '' },
+    to: { type: 'string', default: '' },
   },
 });
+
+const print = (line: string): void => void process.stdout.write(`${line}\n`);
+if (values.ledger) {
+  const labels = values.labels === undefined ? null : await readLabels(values.labels);
+  const own = openDatabase(databaseConfig(readEnvironment(databaseVariables, process.env)), 'backtest', 600_000);
+  ledgerTable(await replayLedger(own, Date.parse(values.from), Date.parse(values.to)), labels).forEach(print);
+  await own.close();
+  process.exit(0);
+}
 
 /** Labelled series are replayed alone. */
 const wanted = new Set(values.data === undefined ? values.part.split(',') : []);
@@ -44,7 +58,6 @@ const database = { url: engine.url, database: 'gatemeter', user: 'default', pass
 await migrate({ database, enginePrefix: '', log: createLog('backtest', 'silent') });
 const db = openDatabase(database, 'backtest', 600_000);
 const seeds = values.seeds.split(',').map(Number);
-const print = (line: string): void => void process.stdout.write(`${line}\n`);
 const rows: Row[] = [];
 const progress = (text: string): void => void process.stderr.write(`${text}\n`);
 try {

@@ -3,6 +3,7 @@ import type { Database } from '#clickhouse/client.ts';
 import { argument, find } from '#clickhouse/detect.ts';
 import { trafficAnomalies, trafficFindings } from '#clickhouse/detection.ts';
 import { weeks } from '../backtest/config.ts';
+import { ledgerTable, type Labels, replayLedger } from '../backtest/ledger.ts';
 import { falseAlerts, recall, seriesKey } from '../backtest/score.ts';
 import { seriesOf } from '../backtest/traffic.ts';
 import { runWeeks } from '../backtest/weeks.ts';
@@ -61,6 +62,21 @@ test('what is found minute by minute is what is found in one look at the hour', 
   const third = whole.filter((row) => (Date.parse(row.evaluated_at) - begin) % (20 * minute) === 0);
   expect(sorted(single)).toEqual(sorted(third));
   expect(third.length).toBeGreaterThan(0);
+});
+
+test('a ledger gone through again gives the alerts that it gave, and its labels say which were right', async () => {
+  const all = seriesOf(small, seed).flatMap((series) => series.incidents);
+  const from = small.scoredFrom;
+  const run = await replayLedger(db, from, from + 24 * hour);
+  expect(run.series).toBe(small.deployments);
+  const labels: Labels = {};
+  for (const one of all)
+    (labels[seriesKey(one)] ??= []).push([new Date(one.from).toISOString(), new Date(one.to).toISOString()]);
+  const figures = ledgerTable(run, labels).join('\n');
+  expect(figures).toContain(`| precision; recall | 1.0000 of ${run.alerts.length}; 1.0000 of ${all.length} |`);
+  expect(figures).toContain('| false alerts per series-week; per tenant-week | 0.0000; 0.0000 |');
+  // Without labels nothing is called right or false.
+  expect(ledgerTable(run, null).join('\n')).not.toContain('precision');
 });
 
 test('an instant that nobody looked at has no data, and keeps what was found last as such', async () => {
