@@ -34,7 +34,7 @@ WITH
             toString(c.price_provider) AS price_provider,
             [toString(c.price_response_model), toString(c.price_request_model), toString(c.price_deployment)] AS names,
             if(has(borders.3, c.price_tenant), c.price_tenant, '') AS tenant,
-            arrayFirst(x -> x = '' OR has(borders.4, x), [lower(replaceAll(toString(c.price_region), ' ', '')), '']) AS region,
+            arrayFirst(x -> x = '' OR has(borders.4, x), [lower(replaceAll(toString(c.price_region), ' ', '')), '']) AS market,
             transform(lower(toString(c.price_service_tier)),
                 ['', 'default', 'auto', 'on_demand', 'ondemand', 'batches', 'scale', 'reserved', 'provisioned_throughput', 'ptu'],
                 ['standard', 'standard', 'standard', 'standard', 'standard', 'batch', 'provisioned', 'provisioned', 'provisioned', 'provisioned']) AS tier,
@@ -90,9 +90,9 @@ WITH
                     arrayMap(c -> multiIf(c = '', toDecimal128(0, 12), {currency:String} IN ('', c), toDecimal128(1, 12), arrayLast(x -> x.1 = c AND x.2 <= n.period AND x.3 > n.period, n.exchange).4), [agreed.2]))[1],
                     [if(own.9 != '' AND (own.1 OR listed.8 = '' OR NOT tupleElement(discount.1, 1)), (toDecimal256(own.8, 30), own.9),
                         (listed.7 * if(discount.4 = '', toDecimal128(1, 6), discount.10), listed.8))])[1],
-                [arrayLast(p -> p.6 = tier AND p.2 IN ('', n.region) AND p.3 <= n.context AND p.4 <= n.period AND p.5 > n.period, b.list_prices)],
-                [arrayLast(p -> p.7 = tier AND p.10 IN ('', n.tenant) AND p.3 IN ('', n.region) AND p.4 <= n.context AND p.5 <= n.period AND p.6 > n.period, b.contract_prices)],
-                [arrayFirst(x -> x.2 IN ('', n.tenant) AND x.3 IN ('', n.price_provider) AND n.resolved.1 LIKE x.4 AND x.5 IN ('', k.1) AND x.6 IN ('', tier) AND x.7 IN ('', n.region) AND x.8 <= n.period AND x.9 > n.period, n.discounts)])[1],
+                [arrayLast(p -> p.6 = tier AND p.2 IN ('', n.market) AND p.3 <= n.context AND p.4 <= n.period AND p.5 > n.period, b.list_prices)],
+                [arrayLast(p -> p.7 = tier AND p.10 IN ('', n.tenant) AND p.3 IN ('', n.market) AND p.4 <= n.context AND p.5 <= n.period AND p.6 > n.period, b.contract_prices)],
+                [arrayFirst(x -> x.2 IN ('', n.tenant) AND x.3 IN ('', n.price_provider) AND n.resolved.1 LIKE x.4 AND x.5 IN ('', k.1) AND x.6 IN ('', tier) AND x.7 IN ('', n.market) AND x.8 <= n.period AND x.9 > n.period, n.discounts)])[1],
                 [if(n.committed, 'standard', n.tier)])[1] AS rate
         FROM named AS n
         ARRAY JOIN n.kinds AS k

@@ -22,10 +22,11 @@ WITH
     ),
     owned AS
     (
-        SELECT consumer, groupArray((consumer_id != '', api_id != '', product_id != '', valid_from, rule.3, api_id, product_id, rule.1, rule.2)) AS own
-        FROM rules
-        ARRAY JOIN if(consumer_id = '', (SELECT groupUniqArray(consumer_id) FROM attributions), [consumer_id]) AS consumer
-        GROUP BY consumer
+        SELECT m.consumer AS consumer, groupArray((r.consumer_id != '', r.api_id != '', r.product_id != '', r.valid_from, r.rule.3, r.api_id, r.product_id, r.rule.1, r.rule.2)) AS own
+        FROM rules AS r
+        -- A rule for any consumer is one of each; joined, because an array of all consumers would stand in every row.
+        INNER JOIN (SELECT DISTINCT arrayJoin(['', consumer_id]) AS named, consumer_id AS consumer FROM attributions) AS m ON m.named = r.consumer_id
+        GROUP BY m.consumer
     ),
     spans AS
     (
