@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type AnswerRow, ask, type Ledger, openLedger } from './ledger.ts';
+import { ask, type Ledger, openLedger } from './ledger.ts';
 
 const start = Date.UTC(2026, 5, 1);
 
@@ -28,10 +28,12 @@ test('thirty thousand consumers with rules of their own, and one for all others,
   const key = await ledger.key({ role: 'admin' });
   const app = ledger.api(() => new Date(start + 86_400_000));
   const path = `/v1/usage?from=${new Date(start).toISOString()}&group_by=tenant_id,consumer_id`;
-  const { data } = (await ask(app, key, path)) as { data: AnswerRow[] };
-  expect(data.map((row) => [row['consumer_id'], row['tenant_id'], row['calls']]).sort()).toEqual([
-    ['consumer-1', 'tenant-1', '1'],
-    ['consumer-29999', `tenant-${29_999 % 7}`, '1'],
-    ['stranger', 'others', '1'],
-  ]);
+  const { data } = await ask(app, key, path);
+  expect(new Map(data.map((row) => [row['consumer_id'], [row['tenant_id'], row['calls']]]))).toEqual(
+    new Map([
+      ['consumer-1', ['tenant-1', '1']],
+      ['consumer-29999', [`tenant-${29_999 % 7}`, '1']],
+      ['stranger', ['others', '1']],
+    ]),
+  );
 });
