@@ -82,7 +82,7 @@ test('metric_anomaly: a metric that leaves what it was for days is told with its
   await poll(
     'DeploymentCapacity',
     endpoint,
-    rhythm(1, 9, (value, at) => (at >= fallen ? value / 4 : value)),
+    rhythm(1, 9, (value, at) => (at >= fallen ? value / 10 : value)),
   );
   await poll('CpuUtilizationPercentage', account, rhythm(2, 9));
   const seen: number[] = [];
