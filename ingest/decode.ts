@@ -1,8 +1,8 @@
-import { breaksOff, cutBytesMin, openMessage, type Part } from './envelope.ts';
+import { breaksOff, cutBytesMin, openMessage, recordsOf, recordsPerMessageMax, type Part } from './envelope.ts';
 import type { Event, RejectReason } from './event.ts';
 import type { Envelope, Format } from './format.ts';
 import type { Message, Origin } from './message.ts';
-import { isObject, Reader, type Json } from './reader.ts';
+import { isObject, parseJson, Reader, type Json } from './reader.ts';
 import { aiHub } from './sources/ai_hub.ts';
 import { apimGateway } from './sources/apim_gateway.ts';
 import { apimHttpMessage } from './sources/apim_http_message.ts';
@@ -89,6 +89,30 @@ export function decodeMessage(message: Message, declared: readonly Format[] = []
     const event = decodePart(part, origin, choose);
     return { event, rejectedText: event.kind === 'rejected' ? textOf(part, message) : '' };
   });
+}
+
+/** A text that is a message or a part of one, and at most how many records it has. */
+type Piece = { readonly text: string; readonly records: number };
+
+/** A line or document of an archive as pieces that a message may hold: itself, or else its records. */
+export function piecesOf(text: string): readonly Piece[] {
+  const isLarge = text.length >= recordsPerMessageMax;
+  if (!isLarge && !/^\uFEFF?\s*(?:\[|\{\s*"records")/i.test(text)) return [{ text, records: 1 }];
+  const parsed = parseJson(text.replace(/^\uFEFF/, ''));
+  const records = parsed === undefined ? [] : recordsOf(parsed, envelopes);
+  if (records.length <= recordsPerMessageMax) return [{ text, records: Math.max(1, records.length) }];
+  return records.map((record) => ({ text: JSON.stringify(record), records: 1 }));
+}
+
+/** Whether a message would be refused whole because of the number of its records. */
+export function hasTooMany(body: Uint8Array): boolean {
+  // Records are objects, or rows of a table: most bodies have fewer brackets, and need not be read for this.
+  let brackets = 0;
+  for (const byte of body) if (byte === 0x7b || byte === 0x5b) brackets += 1;
+  if (brackets <= recordsPerMessageMax) return false;
+  const text = textIn(body);
+  const opened = text === null ? null : openMessage(text, envelopes);
+  return opened?.kind === 'refused' && opened.reason === 'too_many_records';
 }
 
 /** The text of UTF-8 bytes, or null; a policy cuts between bytes, so that a long text may end within a character. */
