@@ -8,7 +8,7 @@ import { address } from '../provider.ts';
 import { headerFacts } from '../provider_headers.ts';
 import { isObject, Reader, type Json } from '../reader.ts';
 import { throttledBy } from '../throttle.ts';
-import { resourceOf, timeOf } from './azure_resource.ts';
+import { resourceOf, timeOf, unknownOf } from './azure_resource.ts';
 
 /** Known and not wanted: message text, headers and addresses, which must not reach a table. */
 const ignored = new Set(
@@ -80,7 +80,7 @@ export function gatewayEvent(record: Reader): Event {
   };
   for (const part of [p, lastError]) if (part?.problem) record.fail(part.problem.reason, part.problem.detail);
   if (record.problem) return rejected(record);
-  return { kind: 'gateway', source: 'apim_gateway', fields, unknown_fields: p.unknown(ignored) };
+  return { kind: 'gateway', source: 'apim_gateway', fields, unknown_fields: unknownOf(record, p, ignored) };
 }
 
 /** Only the headers that the diagnostic names are logged; the caller's limit is the one in what the caller got. */

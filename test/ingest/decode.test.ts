@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { events } from '#clickhouse/tables.ts';
+import { decodeMessage } from '../../ingest/decode.ts';
 import { recordsPerMessageMax } from '../../ingest/envelope.ts';
 import { messageRows, rejectedBytesMax, type EventRow } from '../../ingest/rows.ts';
 import type { Message } from '../../ingest/message.ts';
@@ -148,4 +149,41 @@ test('no secret reaches a column: keys in addresses, headers, bodies and message
     fc.property(mutated, (body) => check(withSecrets(body))),
     { seed, numRuns: 1_500 },
   );
+});
+
+/** The records of a message; none of those of tables, whose names stand apart, and of exported spans. */
+function recordsIn(body: unknown): Record<string, unknown>[] {
+  if (Array.isArray(body)) return body.flatMap(recordsIn);
+  if (typeof body !== 'object' || body === null) return [];
+  const inside = Object.entries(body).find(([name]) =>
+    /^(?:records|tables|result|resourceSpans)$/i.test(name),
+  )?.[1] as unknown;
+  if (inside === undefined) return [body as Record<string, unknown>];
+  return 'columns' in body || !Array.isArray(inside) ? [] : inside.flatMap(recordsIn);
+}
+
+test('a name that is new in a record is counted, and changes nothing else', () => {
+  const seen = new Set<string>();
+  for (const { source, messages } of fixtures()) {
+    for (const body of messages.filter((message) => typeof message === 'object')) {
+      const before = decodeMessage(messageAt(7, body)).map(({ event }) => event);
+      const copy = structuredClone(body);
+      const records = recordsIn(copy);
+      if (
+        source === 'otel' ||
+        records.length === 0 ||
+        records.some((record) => 'columns' in record || 'columnDescriptors' in record)
+      )
+        continue;
+      for (const record of records) record['brandNewName'] = 1;
+      for (const [index, { event }] of decodeMessage(messageAt(7, copy)).entries()) {
+        if (!('fields' in event)) continue;
+        const { unknown_fields, ...rest } = event;
+        expect(unknown_fields, source).toContain('brandNewName');
+        expect(before[index]).toMatchObject(rest);
+        seen.add(event.source);
+      }
+    }
+  }
+  expect(seen.size).toBeGreaterThan(18);
 });
