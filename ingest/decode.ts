@@ -188,7 +188,11 @@ const chooseBuiltin = chooserOf(builtin);
 function chooserOf(formats: readonly Format[]): Chooser {
   const byCategory = new Map(formats.flatMap((format) => ('category' in format ? [[format.category, format]] : [])));
   const others = formats.flatMap((format) => ('recognises' in format ? [format] : []));
+  const mapped = others.filter((format) => format.source.startsWith('generic_'));
   return (record) => {
+    // Whoever writes a mapping for records of a known category means it.
+    const declared = mapped.find((format) => format.recognises(record));
+    if (declared !== undefined) return declared;
     const known = byCategory.get(categoryOf(record)?.toLowerCase() ?? '');
     // Rows of Log Analytics have the category too, and their own column names instead of properties.
     if (known !== undefined && record.has('properties')) return known;
