@@ -2,7 +2,8 @@ import { breaksOff, cutBytesMin, openMessage, recordsOf, recordsPerMessageMax, t
 import type { Event, RejectReason } from './event.ts';
 import type { Envelope, Format } from './format.ts';
 import type { Message, Origin } from './message.ts';
-import { isObject, parseJson, Reader, type Json } from './reader.ts';
+import { isObject, parseJson, Reader, type Json, type JsonObject } from './reader.ts';
+import { fieldName } from './secret.ts';
 import { aiHub } from './sources/ai_hub.ts';
 import { apimGateway } from './sources/apim_gateway.ts';
 import { apimHttpMessage } from './sources/apim_http_message.ts';
@@ -139,8 +140,8 @@ function decodePart(part: Part, origin: Origin, choose: Chooser): Event {
     if (format !== null) return format.decode(record, origin);
     const category = categoryOf(record);
     return category !== null
-      ? rejected('unknown_category', `category ${category.slice(0, 64)} has no decoder`)
-      : rejected('unknown_format', `fields: ${Object.keys(part.value).slice(0, 8).join(', ').slice(0, 200)}`);
+      ? rejected('unknown_category', `category ${fieldName(category.slice(0, 64))} has no decoder`)
+      : rejected('unknown_format', `fields: ${fieldNames(part.value)}`);
   } catch (error) {
     return rejected('decoder_failed', String(error).slice(0, 200));
   }
@@ -157,6 +158,14 @@ function decodeCut(text: string, event: Event | undefined): Event {
   const { usage_quality } = event.fields;
   const quality = usage_quality === 'exact' ? 'partial' : usage_quality;
   return { ...event, fields: { ...event.fields, truncated: true, usage_quality: quality } };
+}
+
+function fieldNames(object: JsonObject): string {
+  const names = Object.keys(object).slice(0, 8);
+  return names
+    .map((name) => fieldName(name.slice(0, 64)))
+    .join(', ')
+    .slice(0, 200);
 }
 
 /** Azure Monitor's `category`, or `type`, by which a few services name it; any other value is none. */

@@ -233,6 +233,19 @@ test('a mapping comes before the formats that are built in, also for a category 
   expect(first({ ...record, properties: {} }, declared)).toMatchObject({ source: 'apim_gateway' });
 });
 
+test('consumers whose names begin like keys stay two', () => {
+  const mapping = formatOf({ ...minimal, fields: { consumer_id: 'c' } });
+  const consumers = ['sk-telecom', 'sk-hynix', 'pk-retail', 'sk-proj-Ab3xYz90', 'sk-1234', 'sk-ant-api03-aBc'].map(
+    (c) => sparse(first({ own: 1, c }, mapping))['consumer_id'],
+  );
+  expect(consumers).toEqual([
+    'sk-telecom',
+    'sk-hynix',
+    'pk-retail',
+    ...Array.from({ length: 3 }, () => 'sk-[redacted]'),
+  ]);
+});
+
 function parsed(given: unknown): unknown {
   return typeof given === 'string' ? (parseJson(given) ?? given) : given;
 }
