@@ -109,7 +109,8 @@ export function piecesOf(text: string): readonly Piece[] {
 export function hasTooMany(body: Uint8Array): boolean {
   // Records are objects, or rows of a table: most bodies have fewer brackets, and need not be read for this.
   let brackets = 0;
-  for (const byte of body) if (byte === 0x7b || byte === 0x5b) brackets += 1;
+  for (let at = 0; at < body.length && brackets <= recordsPerMessageMax; at += 1)
+    if (body[at] === 0x7b || body[at] === 0x5b) brackets += 1;
   if (brackets <= recordsPerMessageMax) return false;
   const text = textIn(body);
   const opened = text === null ? null : openMessage(text, envelopes);

@@ -1,7 +1,7 @@
 import { callId, linkedIds } from '../call_id.ts';
 import { noFields, type Event } from '../event.ts';
 import type { Format } from '../format.ts';
-import { headersOf, remainingTokens, requestIds } from '../header.ts';
+import { headersOf, remainingTokens, requestIds, requestSpan } from '../header.ts';
 import { moderationOf } from '../moderation.ts';
 import { clientNetwork } from '../network.ts';
 import { address } from '../provider.ts';
@@ -91,7 +91,7 @@ function headerFields(p: Reader, call_id: string) {
   const response = headersOf(p.value('responseHeaders'));
   const ids = [request, asked, answered, response].flatMap(requestIds);
   return {
-    linked_ids: linkedIds(call_id, ids),
+    linked_ids: linkedIds(call_id, [...ids, requestSpan(request)]),
     quota_remaining_tokens: remainingTokens(response) ?? remainingTokens(answered),
   };
 }

@@ -238,7 +238,10 @@ test('pipeline_gap, pipeline_rejects, pipeline_imbalance, pipeline_lag, silent_s
   await ledger.store(part(12, { kind: 'rejected', reason: 'not_json', source: '' }), 'test/rejects/0');
   await ledger.store(part(12, { source: 'short', truncated: true }), 'test/short/0');
   // Called directly, by no gateway: nothing is lost.
-  await ledger.store(part(12, { kind: 'backend', source: 'direct', usage_quality: '' }, recent + 30_000), 'test/direct/0');
+  await ledger.store(
+    part(12, { kind: 'backend', source: 'direct', usage_quality: '' }, recent + 30_000),
+    'test/direct/0',
+  );
   await showOrphans(ledger.db, at(clock - hour), at(clock + hour));
   await ledger.store(part(3, { source: 'stopped' }, clock - 5 * hour), 'test/stopped/0');
   await ledger.store(part(3, { source: 'lagging' }), 'test/lagging/0');
