@@ -40,6 +40,17 @@ export function requestSpan(headers: Reader): string {
   return callingSpan(headerText(headers, 'traceparent'));
 }
 
+/** Headers by which a policy hands on who called, where the caller has no subscription: docs/connect-apim.md. */
+const callerHeaders = ['x-gatemeter-consumer', 'x-caller-oid'];
+
+/**
+ * The caller by a header that the gateway set for the back end, or ''. Only of what the back end was sent: what the
+ * client sent is its own word.
+ */
+export function callerOf(asked: Reader): string {
+  return callerHeaders.map((name) => headerText(asked, name)).find((id) => /^[\w.:@/+-]{1,128}$/.test(id)) ?? '';
+}
+
 /** Tokens that a limit leaves to the caller, or null. */
 export function remainingTokens(headers: Reader): number | null {
   for (const name of remainingHeaders) {

@@ -84,7 +84,7 @@ function redactedName(name: string, index: number): string {
 
 /** Headers that say who a request is or how long it is, and nothing that opens a door. */
 const safeHeaders =
-  /^(?:[\w-]*(?:request|correlation|trace|activity|call)-?id|traceparent|content-(?:type|length)|retry-after|x-cache(?:-status)?|[\w-]*ratelimit-[\w-]*|[\w-]*remaining-tokens|azureml-model-deployment|anthropic-version|x-amzn-bedrock-[\w-]*)$/i;
+  /^(?:[\w-]*(?:request|correlation|trace|activity|call)-?id|traceparent|content-(?:type|length)|retry-after|x-cache(?:-status)?|[\w-]*ratelimit-[\w-]*|[\w-]*remaining-tokens|azureml-model-deployment|x-gatemeter-consumer|x-caller-oid|anthropic-version|x-amzn-bedrock-[\w-]*)$/i;
 
 /** `text/event-stream; charset=utf-8` tells a stream, and nothing of anybody. */
 const mediaType = /^[\w.+-]{1,64}\/[\w.+-]{1,64}(?:;\s?charset=[\w-]{1,32})?$/;

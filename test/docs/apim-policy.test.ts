@@ -234,6 +234,10 @@ describe('a call', () => {
       { ...chat, path: '/v1/embeddings/' },
       { operation_name: 'embeddings', deployment: '' },
     ],
+    'by a token instead of a subscription': [
+      { ...chat, subscription: null, variables: { 'gatemeter-consumer': '6f0c1d2e-0000-4000-8000-000000000001' } },
+      { consumer_id: '6f0c1d2e-0000-4000-8000-000000000001' },
+    ],
     'with what the policy of the API adds': [
       { ...chat, variables: { 'gatemeter-provider': 'azure.ai.openai', 'gatemeter-backend': 'pool-1' } },
       { provider_name: 'azure.ai.openai', backend: 'pool-1' },
