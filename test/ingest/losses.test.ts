@@ -50,6 +50,11 @@ function llm(n: number, sequenceNumber: number, properties: object): object {
   return { category: 'GatewayLlmLogs', ...common(n), properties: { sequenceNumber, ...properties } };
 }
 
+function traffic(n: number): object {
+  const properties = { endpointName: 'e', xMSClientRequestId: id(n), responseCode: 200, totalDurationMs: 5 };
+  return { category: 'AmlOnlineEndpointTrafficLog', ...common(n), properties };
+}
+
 const counts = {
   modelName: 'gpt-4o',
   deploymentName: 'g',
@@ -79,11 +84,6 @@ test('a call of a model that succeeded and whose tokens no log says is counted; 
 });
 
 test('tokens without a caller are counted apart from what back ends log of calls that no gateway had', async () => {
-  const traffic = (n: number): object => ({
-    category: 'AmlOnlineEndpointTrafficLog',
-    ...common(n),
-    properties: { endpointName: 'e', xMSClientRequestId: id(n), responseCode: 200, totalDurationMs: 5 },
-  });
   await lost(llm(1, 0, counts), traffic(2), traffic(3), gateway(4), llm(4, 0, counts), traffic(4));
   await showOrphans(db, wireInstant(now - 3_600_000), wireInstant(now + 3_600_000));
   expect(await lost()).toEqual({
