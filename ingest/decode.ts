@@ -1,8 +1,9 @@
-import { breaksOff, cutBytesMin, openMessage, type Part } from './envelope.ts';
+import { breaksOff, cutBytesMin, openMessage, recordsOf, recordsPerMessageMax, type Part } from './envelope.ts';
 import type { Event, RejectReason } from './event.ts';
 import type { Envelope, Format } from './format.ts';
 import type { Message, Origin } from './message.ts';
-import { isObject, Reader, type Json } from './reader.ts';
+import { isObject, parseJson, Reader, type Json, type JsonObject } from './reader.ts';
+import { fieldName } from './secret.ts';
 import { aiHub } from './sources/ai_hub.ts';
 import { apimGateway } from './sources/apim_gateway.ts';
 import { apimHttpMessage } from './sources/apim_http_message.ts';
@@ -91,6 +92,31 @@ export function decodeMessage(message: Message, declared: readonly Format[] = []
   });
 }
 
+/** A text that is a message or a part of one, and at most how many records it has. */
+type Piece = { readonly text: string; readonly records: number };
+
+/** A line or document of an archive as pieces that a message may hold: itself, or else its records. */
+export function piecesOf(text: string): readonly Piece[] {
+  const isLarge = text.length >= recordsPerMessageMax;
+  if (!isLarge && !/^\uFEFF?\s*(?:\[|\{\s*"records")/i.test(text)) return [{ text, records: 1 }];
+  const parsed = parseJson(text.replace(/^\uFEFF/, ''));
+  const records = parsed === undefined ? [] : recordsOf(parsed, envelopes);
+  if (records.length <= recordsPerMessageMax) return [{ text, records: Math.max(1, records.length) }];
+  return records.map((record) => ({ text: JSON.stringify(record), records: 1 }));
+}
+
+/** Whether a message would be refused whole because of the number of its records. */
+export function hasTooMany(body: Uint8Array): boolean {
+  // Records are objects, or rows of a table: most bodies have fewer brackets, and need not be read for this.
+  let brackets = 0;
+  for (let at = 0; at < body.length && brackets <= recordsPerMessageMax; at += 1)
+    if (body[at] === 0x7b || body[at] === 0x5b) brackets += 1;
+  if (brackets <= recordsPerMessageMax) return false;
+  const text = textIn(body);
+  const opened = text === null ? null : openMessage(text, envelopes);
+  return opened?.kind === 'refused' && opened.reason === 'too_many_records';
+}
+
 /** The text of UTF-8 bytes, or null; a policy cuts between bytes, so that a long text may end within a character. */
 function textIn(body: Uint8Array): string | null {
   const ends = body.length < cutBytesMin ? [0] : [0, 1, 2, 3];
@@ -115,8 +141,8 @@ function decodePart(part: Part, origin: Origin, choose: Chooser): Event {
     if (format !== null) return format.decode(record, origin);
     const category = categoryOf(record);
     return category !== null
-      ? rejected('unknown_category', `category ${category.slice(0, 64)} has no decoder`)
-      : rejected('unknown_format', `fields: ${Object.keys(part.value).slice(0, 8).join(', ').slice(0, 200)}`);
+      ? rejected('unknown_category', `category ${fieldName(category.slice(0, 64))} has no decoder`)
+      : rejected('unknown_format', `fields: ${fieldNames(part.value)}`);
   } catch (error) {
     return rejected('decoder_failed', String(error).slice(0, 200));
   }
@@ -133,6 +159,14 @@ function decodeCut(text: string, event: Event | undefined): Event {
   const { usage_quality } = event.fields;
   const quality = usage_quality === 'exact' ? 'partial' : usage_quality;
   return { ...event, fields: { ...event.fields, truncated: true, usage_quality: quality } };
+}
+
+function fieldNames(object: JsonObject): string {
+  const names = Object.keys(object).slice(0, 8);
+  return names
+    .map((name) => fieldName(name.slice(0, 64)))
+    .join(', ')
+    .slice(0, 200);
 }
 
 /** Azure Monitor's `category`, or `type`, by which a few services name it; any other value is none. */
@@ -164,7 +198,11 @@ const chooseBuiltin = chooserOf(builtin);
 function chooserOf(formats: readonly Format[]): Chooser {
   const byCategory = new Map(formats.flatMap((format) => ('category' in format ? [[format.category, format]] : [])));
   const others = formats.flatMap((format) => ('recognises' in format ? [format] : []));
+  const mapped = others.filter((format) => format.source.startsWith('generic_'));
   return (record) => {
+    // Whoever writes a mapping for records of a known category means it.
+    const declared = mapped.find((format) => format.recognises(record));
+    if (declared !== undefined) return declared;
     const known = byCategory.get(categoryOf(record)?.toLowerCase() ?? '');
     // Rows of Log Analytics have the category too, and their own column names instead of properties.
     if (known !== undefined && record.has('properties')) return known;

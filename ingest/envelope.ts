@@ -74,7 +74,8 @@ function beforeCut(text: string): Json {
   return value !== undefined && isObject(value) ? value : null;
 }
 
-function recordsOf(parsed: Json, envelopes: readonly Envelope[]): readonly Json[] {
+/** The records of a parsed message, whatever their number; at most one that is not an object. */
+export function recordsOf(parsed: Json, envelopes: readonly Envelope[]): readonly Json[] {
   // Stream Analytics hands on what it read as an array of messages, each with its records.
   if (Array.isArray(parsed)) return parsed.some(listed) ? parsed.flatMap((one) => listed(one) ?? [one]) : parsed;
   if (!isObject(parsed)) return [parsed];

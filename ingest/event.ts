@@ -66,6 +66,9 @@ export type Fields = {
   measurements: Readonly<Record<string, number>>;
 } & Usage;
 
+/** More attempts than any gateway makes, and no more than the column holds: a list that is longer says nothing. */
+export const attemptsMax = 1_000;
+
 /** Tokens by kind. The kinds are disjoint: cached input is not in `usage_input_tokens`, reasoning not in output. */
 export type Usage = {
   usage_input_tokens: number | null;

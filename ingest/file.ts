@@ -8,6 +8,8 @@ import chain from 'stream-chain';
 import { parser } from 'stream-json';
 import { pick } from 'stream-json/filters/pick.js';
 import { streamArray } from 'stream-json/streamers/stream-array.js';
+import { piecesOf } from './decode.ts';
+import { recordsPerMessageMax } from './envelope.ts';
 
 /** Some of a file's records, one per line; `number` counts them from 0, the same way each time the file is read. */
 export type Chunk = { readonly number: number; readonly body: Buffer };
@@ -59,7 +61,7 @@ async function beginningOf(path: string): Promise<{ packed: boolean; start: stri
   let start = '';
   for await (const part of stream as AsyncIterable<Buffer>) {
     start += part.toString('utf8');
-    if (start.length > 1024 * 1024 || start.trimStart().includes('\n')) break;
+    if (start.length > 1024 * 1024 || start.trimStart().split('\n', 3).length === 3) break;
   }
   return { packed, start: start.replace(/^\uFEFF/, '').trimStart() };
 }
@@ -67,10 +69,12 @@ async function beginningOf(path: string): Promise<{ packed: boolean; start: stri
 /** The texts of the records, in the order of the file. */
 async function recordsOf(read: () => Readable, start: string): Promise<AsyncIterable<string>> {
   if (start.startsWith('[')) return values(chain([read(), parser(), streamArray()]));
-  const [line = ''] = start.split('\n', 1);
-  if (!start.startsWith('{') || isWhole(line)) return createInterface({ input: read(), crlfDelay: Infinity });
+  const lines = (): AsyncIterable<string> => createInterface({ input: read(), crlfDelay: Infinity });
+  const [line = '', next = ''] = start.split('\n', 2);
+  // Of a file whose first line was cut off, when a log was rotated, all other lines are records all the same.
+  if (!start.startsWith('{') || isWhole(line) || (next.startsWith('{') && isWhole(next))) return lines();
   const whole = await documentOf(read());
-  if (whole !== null) return one(whole);
+  if (whole !== null) return isWhole(whole.replace(/^\uFEFF/, '')) ? one(whole) : lines();
   return values(chain([read(), parser(), pick({ filter: /^records$/i }), streamArray()]));
 }
 
@@ -102,18 +106,25 @@ async function* values(stream: AsyncIterable<unknown>): AsyncGenerator<string> {
   for await (const item of stream) yield JSON.stringify((item as { value: unknown }).value);
 }
 
-async function* chunked(records: AsyncIterable<string>): AsyncGenerator<Buffer> {
+async function* chunked(texts: AsyncIterable<string>): AsyncGenerator<Buffer> {
   let lines: string[] = [];
   let bytes = 0;
-  for await (const record of records) {
-    if (record.trim() === '') continue;
-    if (lines.length > 0 && (lines.length >= chunkRecords || bytes + record.length > chunkBytes)) {
-      yield Buffer.from(lines.join('\n'));
-      lines = [];
-      bytes = 0;
+  let held = 0;
+  for await (const line of texts) {
+    if (line.trim() === '') continue;
+    // A line may have many records, and a document of one line has all of its file.
+    for (const { text, records } of piecesOf(line)) {
+      const isFull = lines.length >= chunkRecords || bytes + text.length > chunkBytes;
+      if (lines.length > 0 && (isFull || held + records > recordsPerMessageMax)) {
+        yield Buffer.from(lines.join('\n'));
+        lines = [];
+        bytes = 0;
+        held = 0;
+      }
+      lines.push(text);
+      bytes += text.length;
+      held += records;
     }
-    lines.push(record);
-    bytes += record.length;
   }
   if (lines.length > 0) yield Buffer.from(lines.join('\n'));
 }

@@ -1,16 +1,19 @@
+import { callingSpan } from './call_id.ts';
 import { isObject, parseJson, Reader, type Json } from './reader.ts';
 
 /**
  * Headers whose value names this one request: what a client, a Kong in front or a proxy called it, and what an Azure AI
- * service answered that its own log calls it. Not `traceparent`: a trace spans all calls of a conversation or an agent's
- * run, and linking by it would make one call of them.
+ * service or a LiteLLM behind answered that its own log calls it. `kong-request-id` is how Kong's Correlation ID plugin
+ * calls its header if not told otherwise.
  */
 const idHeaders = [
   'x-ms-client-request-id',
   'x-kong-request-id',
+  'kong-request-id',
   'x-request-id',
   'x-correlation-id',
   'apim-request-id',
+  'x-litellm-call-id',
 ];
 
 const remainingHeaders = ['x-ratelimit-remaining-tokens', 'x-ms-ratelimit-remaining-tokens', 'remaining-tokens'];
@@ -27,6 +30,25 @@ export function headersOf(value: Json | undefined): Reader {
 /** The ids by which others know the request. */
 export function requestIds(headers: Reader): string[] {
   return idHeaders.map((name) => headerText(headers, name)).filter((id) => id !== '');
+}
+
+/**
+ * The span of the client that made the request, by `traceparent`, or ''. A trace spans all calls of a conversation or an
+ * agent's run, and linking by its id would make one call of them; a span of a client sends one request.
+ */
+export function requestSpan(headers: Reader): string {
+  return callingSpan(headerText(headers, 'traceparent'));
+}
+
+/** Headers by which a policy hands on who called, where the caller has no subscription: docs/connect-apim.md. */
+const callerHeaders = ['x-gatemeter-consumer', 'x-caller-oid'];
+
+/**
+ * The caller by a header that the gateway set for the back end, or ''. Only of what the back end was sent: what the
+ * client sent is its own word.
+ */
+export function callerOf(asked: Reader): string {
+  return callerHeaders.map((name) => headerText(asked, name)).find((id) => /^[\w.:@/+-]{1,128}$/.test(id)) ?? '';
 }
 
 /** Tokens that a limit leaves to the caller, or null. */

@@ -6,7 +6,8 @@ import { brotliDecompress, gunzip, inflate, zstdDecompress } from 'node:zlib';
 import type { Database } from '#clickhouse/client.ts';
 import { apiKey } from '#clickhouse/ledger.ts';
 import { ConfigurationError, messageOf } from '#common/error.ts';
-import { isSource } from './decode.ts';
+import { hasTooMany, isSource } from './decode.ts';
+import { recordsPerMessageMax } from './envelope.ts';
 import type { Journal } from './journal.ts';
 import type { Origin } from './message.ts';
 import type { Notify } from './notice.ts';
@@ -78,6 +79,8 @@ async function receive(c: Context, { db, journal, rows }: IntakeOptions): Promis
   }
   const body = await bodyOf(c);
   if (body instanceof Response) return body;
+  if (hasTooMany(body))
+    return problem(c, 413, 'too_large', `the body has more than ${recordsPerMessageMax} records; send it in parts`);
   const origin = originOf(c.req.header('gatemeter-origin'));
   if (origin === undefined) {
     return problem(c, 400, 'invalid_parameter', 'Gatemeter-Origin is not <64 hexadecimal digits>/<number>');

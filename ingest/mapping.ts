@@ -1,5 +1,5 @@
 import { callId, linkedIds } from './call_id.ts';
-import { noFields, type Event, type Fields } from './event.ts';
+import { attemptsMax, noFields, type Event, type Fields } from './event.ts';
 import type { Format } from './format.ts';
 import { parsePath, peekAt, valueAt, type Path } from './mapping_path.ts';
 import { columns, mappingSchema, type Counts, type Mapping } from './mapping_schema.ts';
@@ -75,6 +75,7 @@ function decode(mapping: Mapping, ignored: ReadonlySet<string>, record: Reader, 
     columnValue(record, name, columns.get(name) ?? 'text', sources),
   ]);
   const given = Object.fromEntries(read) as Partial<Fields>;
+  if ((given.attempts ?? 0) > attemptsMax) record.fail('number_out_of_range', `attempts are above ${attemptsMax}`);
   const { usage, response } = tokens(mapping, record, given.provider_name ?? '');
   const fields: Fields = {
     ...noFields,

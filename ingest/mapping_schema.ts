@@ -88,6 +88,12 @@ const sources = z.preprocess(
 
 export type ValueSources = z.output<typeof sources>;
 
+/** What becomes a text of a column outside of `fields`: the gateway's name and the id of the call. */
+const namingSources = sources.superRefine((alternatives, context) => {
+  for (const [index, one] of alternatives.entries())
+    for (const message of faults('text', one)) context.addIssue({ code: 'custom', path: [index], message });
+});
+
 const fields = z
   .record(z.string(), sources, { error: 'must be an object of columns' })
   .superRefine((given, context) => {
@@ -216,8 +222,8 @@ export const mappingSchema = z.strictObject({
         if (parsePath(name) === null)
           context.addIssue({ code: 'custom', path: ['constants', name], message: 'is no path; write a.b[0].c' });
     }),
-  gateway: sources,
-  id: sources.optional(),
+  gateway: namingSources,
+  id: namingSources.optional(),
   linked_ids: z.array(path, { error: 'must be a list of paths' }).default([]),
   url: sources.optional(),
   backend_url: sources.optional(),

@@ -87,14 +87,14 @@ export class Reader {
     return typeof value === 'string' ? wellFormed(value.replace(/[?#][^]*$/, '')) : this.text(name);
   }
 
-  /** A whole number ≥ 0 and below 2^53, also as digits in a text; absent is null. */
+  /** A whole number ≥ 0 and below 2^53, also as digits in a text (`61`, `61.0`); absent is null. */
   count(name: string, maximum: number = Number.MAX_SAFE_INTEGER): number | null {
     const value = this.value(name);
     if (value === undefined || value === null) return null;
     if (typeof value === 'string') {
       const text = value.trim();
       if (unset.has(text.toLowerCase())) return null;
-      if (!/^-?\d+$/.test(text)) {
+      if (!/^-?\d+(?:\.0+)?$/.test(text)) {
         this.fail('wrong_type', `${name} is not a whole number`);
         return null;
       }
@@ -107,9 +107,11 @@ export class Reader {
     return this.#bounded(name, value, maximum);
   }
 
-  /** Milliseconds, rounded to whole ones; fractions occur in some gateways. */
+  /** Milliseconds, rounded to whole ones; fractions occur in some gateways, and .NET's `TimeSpan` in policies. */
   milliseconds(name: string): number | null {
     const value = this.value(name);
+    const span = typeof value === 'string' ? timeSpanMs(value) : null;
+    if (span !== null) return this.#bounded(name, span, uint32Max);
     if (typeof value === 'number' && Number.isFinite(value)) return this.#bounded(name, Math.round(value), uint32Max);
     if (typeof value === 'string' && /^-?\d+\.\d+$/.test(value.trim())) {
       return this.#bounded(name, Math.round(Number(value)), uint32Max);
@@ -125,9 +127,11 @@ export class Reader {
 
   flag(name: string): boolean | null {
     const value = this.value(name);
-    if (value === undefined || value === null || value === '') return null;
+    if (value === undefined || value === null) return null;
     if (typeof value === 'boolean') return value;
-    if (typeof value === 'string' && /^(true|false)$/i.test(value)) return value.toLowerCase() === 'true';
+    const word = typeof value === 'string' ? value.trim().toLowerCase() : '-';
+    if (unset.has(word)) return null;
+    if (word === 'true' || word === 'false') return word === 'true';
     this.fail('wrong_type', `${name} is not true or false`);
     return null;
   }
@@ -213,6 +217,14 @@ export class Reader {
     }
     return value;
   }
+}
+
+/** `hh:mm:ss.fffffff`, with days and a dot before it from a day on, as `context.Elapsed` is written; else null. */
+function timeSpanMs(text: string): number | null {
+  const match = /^\s*(?:(\d{1,2})\.)?(\d{2}):([0-5]\d):([0-5]\d(?:\.\d{1,7})?)\s*$/.exec(text);
+  if (match === null) return null;
+  const [, days = '0', hours, minutes, seconds] = match;
+  return Math.round(((Number(days) * 24 + Number(hours)) * 60 + Number(minutes)) * 60_000 + Number(seconds) * 1_000);
 }
 
 const earliestMs = Date.parse('2000-01-01T00:00:00Z');

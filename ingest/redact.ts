@@ -84,7 +84,7 @@ function redactedName(name: string, index: number): string {
 
 /** Headers that say who a request is or how long it is, and nothing that opens a door. */
 const safeHeaders =
-  /^(?:[\w-]*(?:request|correlation|trace|activity|call)-?id|traceparent|content-(?:type|length)|retry-after|x-cache(?:-status)?|[\w-]*ratelimit-[\w-]*|[\w-]*remaining-tokens|azureml-model-deployment|anthropic-version|x-amzn-bedrock-[\w-]*)$/i;
+  /^(?:[\w-]*(?:request|correlation|trace|activity|call)-?id|traceparent|content-(?:type|length)|retry-after|x-cache(?:-status)?|[\w-]*ratelimit-[\w-]*|[\w-]*remaining-tokens|azureml-model-deployment|x-gatemeter-consumer|x-caller-oid|anthropic-version|x-amzn-bedrock-[\w-]*)$/i;
 
 /** `text/event-stream; charset=utf-8` tells a stream, and nothing of anybody. */
 const mediaType = /^[\w.+-]{1,64}\/[\w.+-]{1,64}(?:;\s?charset=[\w-]{1,32})?$/;
@@ -115,15 +115,15 @@ function isUniqueId(text: string): boolean {
 }
 
 function redactedText(text: string, name: string, place: Place, depth: number): Json {
-  // Counts come as texts too, and are no secrets: `"prompt_token": "61"`.
-  const isNumber = /^-?\d{1,15}(?:\.\d{1,9})?$/.test(text);
+  // Counts and flags come as texts too, and are no secrets: `"prompt_token": "61"`.
+  const isNumber = /^(?:-?\d{1,15}(?:\.\d{1,9})?|true|false)$/i.test(text);
   if (text === '' || (isNumber && place === 'record' && !holdsText(name))) return text;
   if (isSecretName(name)) return '[redacted]';
   if (isAddressName(name)) return clientNetwork(text);
   if (place === 'text') return facts.test(name) && /^[\w.:@/+-]{1,128}$/.test(text) ? maskSecrets(text) : gone(text);
   if (isTextName(name)) return isResponseName(name) ? responseText(text, depth) : gone(text);
   if (place === 'headers' || isHeadersName(name)) return headersText(text);
-  return plainText(text, depth);
+  return plainText(text, name, depth);
 }
 
 /** Headers that are written as the JSON text of an object. */
@@ -132,15 +132,29 @@ function headersText(text: string): string {
   return headers !== undefined && isObject(headers) ? JSON.stringify(redactedHeaders(headers)) : gone(text);
 }
 
-/** A text of no telling name: JSON is read and written again, anything else is kept as long as an id may be. */
-function plainText(text: string, depth: number): string {
+/** A text of no telling name: JSON is read and written again, anything else is kept if it is short and no sentence. */
+function plainText(text: string, name: string, depth: number): string {
   if (/^\s*[{[]/.test(text)) {
     const inner = parseJson(text);
     return inner === undefined ? gone(text) : JSON.stringify(redacted(inner, '', 'record', depth + 1));
   }
   const masked = maskSecrets(text);
-  return masked.length > textCharactersMax ? gone(text) : masked;
+  if (masked.length > textCharactersMax) return gone(text);
+  const isSaid = name === '' ? text.search(words) >= 0 : sentence.test(text) && !naming.test(name);
+  return isSaid ? gone(text) : masked;
 }
+
+/** Three words in a row, or four characters of a script without blanks: under a name that nobody knows, somebody's. */
+const sentence =
+  /(?<!\S)["'(¿¡]?\p{L}[\p{L}\p{M}\p{N}'’-]{0,40}[,;:]?(?:\s+\p{L}[\p{L}\p{M}\p{N}'’-]{0,40}[,;:.!?)"']{0,3}){2}(?!\S)|[\p{sc=Han}\p{sc=Hiragana}\p{sc=Katakana}\p{sc=Hangul}\p{sc=Thai}]{4}/u;
+
+/** Names of what may have as many words and is no text: `Azure OpenAI API version 2024-02-15`, `West Central US`. */
+const naming =
+  /(?:name|id|region|location|zone|alias|label|sku|tier|team|department|group|requester|consumer|application|product|service|user|tenant|time|timestamp|date)$/i;
+
+/** Words of a text that is no JSON, two in a row at least, or letters beyond ASCII. */
+const words =
+  /(?<!\S)["'(]?\p{L}[\p{L}\p{N}'’-]{0,40}[,;.!?]?(?:[ \t]+[("']?\p{L}[\p{L}\p{N}'’-]{0,40}[,;:.!?)"'}\]]{0,4}(?!\S)){1,}|[\u0080-\uffff]{2,}/gu;
 
 /** Of a logged response its usage, model and id are kept: without them no replay could count its call. */
 function responseText(text: string, depth: number): string {
@@ -186,7 +200,8 @@ export function redactText(text: string): string {
       const isKept = end !== '' && telling.test(before) && !isTextName(before) && !isSecretName(before);
       return isKept && /^[\w.:@/+-]{0,64}$/.test(value) ? `"${maskSecrets(value)}"` : `"${gone(value)}${end}`;
     });
-  return maskSecrets(lines).replaceAll(/[^\s"]{65,}|[^"\r\n]{65,}/g, (run) => gone(run)) + body;
+  const short = maskSecrets(lines).replaceAll(/[^\s"]{65,}|[^"\r\n]{65,}/g, (run) => gone(run));
+  return short.replaceAll(words, (run) => gone(run)) + body;
 }
 
 /** Of a text that is no JSON no more than this is looked at: rows keep less. */

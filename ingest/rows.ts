@@ -6,6 +6,7 @@ import { hash64 } from './hash.ts';
 import type { Message } from './message.ts';
 import { wireInstant } from './reader.ts';
 import { redactKept } from './redact.ts';
+import { columnText, fieldName } from './secret.ts';
 
 /** A rejected record keeps this much of its bytes; the rest is known by its length and hash. */
 export const rejectedBytesMax = 64 * 1024;
@@ -55,12 +56,13 @@ function eventRow({ event, rejectedText }: Decoded, record_index: number, keep: 
           }
         : event.fields;
   const reason = event.kind === 'dropped' || event.kind === 'rejected' ? event.reason : '';
-  const unknown_fields = event.kind === 'dropped' || event.kind === 'rejected' ? [] : event.unknown_fields;
+  const unknown_fields =
+    event.kind === 'dropped' || event.kind === 'rejected' ? [] : event.unknown_fields.map(fieldName);
   const remains =
     event.kind === 'rejected' ? kept(rejectedText, event.reason === 'not_utf8', keep) : { body: '', bytes: 0 };
-  const detail = event.kind === 'rejected' ? event.detail.toWellFormed() : '';
+  const detail = event.kind === 'rejected' ? columnText(event.detail.toWellFormed()) : '';
   const values: unknown[] = [event.kind, event.source, reason, detail, remains.body, remains.bytes];
-  for (const name of fieldNames) values.push(fields[name]);
+  for (const name of fieldNames) values.push(column(name, fields[name]));
   values.push(unknown_fields);
   const content = JSON.stringify(values).slice(1, -1);
   return {
@@ -72,6 +74,16 @@ function eventRow({ event, rejectedText }: Decoded, record_index: number, keep: 
     record_hash: hash64(content),
     unknown_fields,
   };
+}
+
+/** Whose difference must remain where a key was taken for one of them. */
+const identities: ReadonlySet<keyof Fields> = new Set(['call_id', 'consumer_id']);
+
+/** A value as its column has it: whatever field a key or a token was written into, it goes no further. */
+function column(name: keyof Fields, value: Fields[keyof Fields]): Fields[keyof Fields] {
+  if (typeof value !== 'string' || value === '') return value;
+  const text = columnText(value);
+  return text !== value && identities.has(name) ? `${text} ${hash64(value)}` : text;
 }
 
 /** The column `body`, bounded, and how many bytes there were. */

@@ -17,9 +17,13 @@ const texts = new Set(
     'answer answers document documents delta parts predictions instances dataframesplit dataframerecords tools functions ' +
     'toolcalls functioncall params thinking reasoning reasoningcontent refusal transcript caption suffix description ' +
     'summary tracerecords useragent errormessage errorstr statusreason resultdescription log msg rawmessage httpmessage request ' +
-    'response payload requestpayload responsepayload error'
+    'response payload requestpayload responsepayload error generation generations preamble utterance reply ' +
+    'chathistory partialjson'
   ).split(' '),
 );
+
+/** How longer names of texts end: `userPrompt`, `generated_text`, `lastMessage`, `outputText`; not `context`. */
+const textEnd = /(?:prompts?|messages?|contents?|(?<!con)text|question|answer|reply|utterance|transcript)$/;
 
 /** Names that are texts where they are texts, and ordinary structure where they are objects. */
 const structures = new Set('request response payload error log message'.split(' '));
@@ -29,7 +33,14 @@ const exceptions = new Set(['gen_ai.system']);
 
 /** Whether a name is one under which gateways and providers put what people and models said. */
 export function isTextName(name: string): boolean {
-  return texts.has(plain(name)) && !exceptions.has(name.toLowerCase());
+  const word = plain(name);
+  if (word === 'value') return /(?:input|output)\.value$/i.test(name);
+  return (texts.has(word) || isTextEnd(word)) && !exceptions.has(name.toLowerCase());
+}
+
+/** Counts are named by what is counted: `tokens_prompt`. */
+function isTextEnd(word: string): boolean {
+  return textEnd.test(word) && !word.includes('token');
 }
 
 /** Whether what is inside an object or list of this name is text as a whole. */
@@ -58,6 +69,12 @@ export function isHeadersName(name: string): boolean {
   return /headers?$/.test(plain(name));
 }
 
+/** The name of a field, as far as it is one: names may be data, and data may be what somebody said. */
+export function fieldName(name: string): string {
+  if (/^[A-Za-z_]{1,40}$/.test(name)) return name;
+  return name.trim().split(/\s+/).length > 3 ? '[redacted name]' : maskSecrets(name);
+}
+
 /** Whether a name is one of a caller's network address. */
 export function isAddressName(name: string): boolean {
   return /^(?:ip|.*(?:ipaddress|clientip|callerip|requestip|srcip|sourceip|remoteip|userip)|remoteaddr|clientaddress|xforwardedfor)$/.test(
@@ -73,7 +90,8 @@ const patterns: readonly (readonly [pattern: RegExp, replacement: string])[] = [
   [/(^|[\s"'=(,])(\/[^\s?"'<>]{0,512})\?[^\s"'<>]+/g, `$1$2?${mask}`],
   [/\b(Bearer|Basic|Negotiate|Digest|SharedAccessSignature)\s+[^\s"',;]+/gi, `$1 ${mask}`],
   [/(?<![\w-])eyJ[\w-]{4,}(?:\.[\w-]+){1,4}/g, mask],
-  [/(?<![A-Za-z0-9])(sk|pk|rk)-[\w-]{4,}/g, `$1-${mask}`],
+  // Words alone are no key: `sk-telecom` and `sk-hynix` are two consumers, and must not become one.
+  [/(?<![A-Za-z0-9])(sk|pk|rk)-(?![a-z]{1,24}(?:-[a-z]{1,24}){0,4}(?![\w-]))[\w-]{4,}/g, `$1-${mask}`],
   [/(?<![A-Za-z0-9])gm_[\w-]{4,}/g, `gm_${mask}`],
   [/(?<![A-Za-z0-9])(?:AIza[\w-]{10,}|dapi[\da-f]{16,}|(?:AKIA|ASIA)[A-Z0-9]{12,}|gh[pousr]_[A-Za-z0-9]{16,})/g, mask],
   [
@@ -99,4 +117,13 @@ export function maskSecrets(text: string): string {
   );
   for (const [pattern, replacement] of patterns) masked = masked.replace(pattern, replacement);
   return masked;
+}
+
+/** What every text that `maskSecrets` changes has; most columns have none of it, and need not be searched for each. */
+const suspect =
+  /[=?#@]|%3[dD]|(?:sk|pk|rk)-|eyJ|gm_|AIza|dapi|A[KS]IA|gh[pousr]_|(?:[Bb]earer|BEARER|[Ss]hared[Aa]ccess[Ss]ignature)\s|(?:[Bb]asic|BASIC|[Dd]igest|[Nn]egotiate)\s+(?=\S*(?:[\d+/]|[a-z][A-Z]))\S{8}/;
+
+/** The text of a column without what opens doors. A word such as `Basic` before a plan's name is none. */
+export function columnText(text: string): string {
+  return suspect.test(text) ? maskSecrets(text) : text;
 }

@@ -1,14 +1,14 @@
 import { callId, linkedIds } from '../call_id.ts';
 import { noFields, type Event } from '../event.ts';
 import type { Format } from '../format.ts';
-import { headersOf, remainingTokens, requestIds } from '../header.ts';
+import { callerOf, headersOf, remainingTokens, requestIds, requestSpan } from '../header.ts';
 import { moderationOf } from '../moderation.ts';
 import { clientNetwork } from '../network.ts';
 import { address } from '../provider.ts';
 import { headerFacts } from '../provider_headers.ts';
 import { isObject, Reader, type Json } from '../reader.ts';
 import { throttledBy } from '../throttle.ts';
-import { resourceOf, timeOf } from './azure_resource.ts';
+import { resourceOf, timeOf, unknownOf } from './azure_resource.ts';
 
 /** Known and not wanted: message text, headers and addresses, which must not reach a table. */
 const ignored = new Set(
@@ -39,6 +39,7 @@ export function gatewayEvent(record: Reader): Event {
   const headers = headerFacts(headerNames.map((name) => p.peek(name)));
   const status = p.status('responseCode');
   const backend_status = p.status('backendResponseCode');
+  const asked = headersOf(p.value('backendRequestHeaders'));
   const lastError = p.object('lastError');
   const reason = lastError?.text('reason') ?? '';
   const policy = lastError?.text('source') ?? '';
@@ -47,12 +48,12 @@ export function gatewayEvent(record: Reader): Event {
   const call_id = callId(resource.gateway, resource.correlation_id);
   const fields = {
     ...noFields,
-    ...headerFields(p, call_id),
+    ...headerFields(p, asked, call_id),
     ...moderation(p),
     call_id,
     gateway: resource.gateway,
     started_at,
-    consumer_id: p.text('apimSubscriptionId') || p.text('subscriptionId'),
+    consumer_id: p.text('apimSubscriptionId') || p.text('subscriptionId') || callerOf(asked),
     product_id: p.text('productId'),
     api_id: p.text('apiId'),
     operation_id: p.text('operationId'),
@@ -80,18 +81,17 @@ export function gatewayEvent(record: Reader): Event {
   };
   for (const part of [p, lastError]) if (part?.problem) record.fail(part.problem.reason, part.problem.detail);
   if (record.problem) return rejected(record);
-  return { kind: 'gateway', source: 'apim_gateway', fields, unknown_fields: p.unknown(ignored) };
+  return { kind: 'gateway', source: 'apim_gateway', fields, unknown_fields: unknownOf(record, p, ignored) };
 }
 
 /** Only the headers that the diagnostic names are logged; the caller's limit is the one in what the caller got. */
-function headerFields(p: Reader, call_id: string) {
+function headerFields(p: Reader, asked: Reader, call_id: string) {
   const request = headersOf(p.value('requestHeaders'));
-  const asked = headersOf(p.value('backendRequestHeaders'));
   const answered = headersOf(p.value('backendResponseHeaders'));
   const response = headersOf(p.value('responseHeaders'));
   const ids = [request, asked, answered, response].flatMap(requestIds);
   return {
-    linked_ids: linkedIds(call_id, ids),
+    linked_ids: linkedIds(call_id, [...ids, requestSpan(request)]),
     quota_remaining_tokens: remainingTokens(response) ?? remainingTokens(answered),
   };
 }

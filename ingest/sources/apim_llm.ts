@@ -2,11 +2,14 @@ import { callId } from '../call_id.ts';
 import { noFields, noUsage, type Event, type Usage } from '../event.ts';
 import type { Format } from '../format.ts';
 import type { Reader } from '../reader.ts';
-import { regionName, resourceOf } from './azure_resource.ts';
+import { regionName, resourceOf, unknownOf } from './azure_resource.ts';
 
 const ignored = new Set(
   'requestmessages responsemessages apiversion operationname sequencenumber correlationid'.split(' '),
 );
+
+/** Far more than two texts of 2 MB have parts: the highest number of a call says how many of its parts are missing. */
+const rowsMax = 100_000;
 
 export const apimLlm: Format = { source: 'apim_llm', category: 'gatewayllmlogs', decode: llmEvent };
 
@@ -21,7 +24,7 @@ export function llmEvent(record: Reader): Event {
   if (resource === null) return rejected(record);
   const p = resource.properties;
   const call_id = callId(resource.gateway, resource.correlation_id);
-  const row = p.count('sequenceNumber') ?? 0;
+  const row = p.count('sequenceNumber', rowsMax) ?? 0;
   const response_model = p.text('modelName');
   const deployment = p.text('deploymentName');
   const response_id = p.text('requestId');
@@ -50,7 +53,7 @@ export function llmEvent(record: Reader): Event {
     region,
     request_stream,
   };
-  return { kind: 'usage', source: 'apim_llm', fields, unknown_fields: p.unknown(ignored) };
+  return { kind: 'usage', source: 'apim_llm', fields, unknown_fields: unknownOf(record, p, ignored) };
 }
 
 /**

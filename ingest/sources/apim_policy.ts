@@ -32,6 +32,7 @@ function decode(record: Reader): Event {
   if (started_at === null) record.fail('missing_time', 'time is missing');
   const usage = record.object('usage');
   const counted = usage === null ? uncounted : recogniseUsage(usage, record.text('providerName'));
+  const [subscriptionId, consumerId] = [record.text('subscriptionId'), record.text('consumerId')];
   const status = record.status('status');
   const fields = {
     ...noFields,
@@ -39,7 +40,7 @@ function decode(record: Reader): Event {
     call_id: callId(gateway, requestId),
     gateway,
     started_at,
-    consumer_id: record.text('subscriptionId'),
+    consumer_id: subscriptionId || consumerId,
     product_id: record.text('productId'),
     api_id: record.text('apiId') || (api?.text('id') ?? ''),
     operation_id: record.text('operationId') || (api?.text('operationId') ?? ''),

@@ -2,7 +2,7 @@ import { callId } from '../call_id.ts';
 import { noFields, type Event } from '../event.ts';
 import type { Format } from '../format.ts';
 import type { Reader } from '../reader.ts';
-import { resourceOf, timeOf } from './azure_resource.ts';
+import { resourceOf, timeOf, unknownOf } from './azure_resource.ts';
 
 const source = 'apim_websocket';
 
@@ -33,7 +33,7 @@ function decode(record: Reader): Event {
   };
   if (p.problem) record.fail(p.problem.reason, p.problem.detail);
   if (record.problem) return rejected(record);
-  return { kind: 'backend', source, fields, unknown_fields: p.unknown(ignored) };
+  return { kind: 'backend', source, fields, unknown_fields: unknownOf(record, p, ignored) };
 }
 
 function rejected(record: Reader): Event {

@@ -1,6 +1,6 @@
 import { callId } from '../call_id.ts';
 import { epochMs } from '../instant.ts';
-import { noFields, noUsage, type Event, type Fields, type Usage } from '../event.ts';
+import { attemptsMax, noFields, noUsage, type Event, type Fields, type Usage } from '../event.ts';
 import type { Format } from '../format.ts';
 import type { Origin } from '../message.ts';
 import { members, shortText, within } from '../nested.ts';
@@ -52,7 +52,8 @@ function access(record: Reader, origin: Origin): Event {
   const there = address(`https://${record.text('proxy_host') || 'unknown.invalid'}${path}`);
   const outcome = outcomeOf(record);
   const refused = status !== null && status >= 400;
-  const attempts = Math.max(outcome.targets, members(record, 'proxies').length) || null;
+  const most = Math.max(outcome.targets, members(record, 'proxies').length);
+  const attempts = most === 0 || most > attemptsMax ? null : most;
   const fields: Fields = {
     ...noFields,
     ...(isModelCall(record) ? usageOf(record, refused, request_stream) : noUsage),
@@ -109,7 +110,7 @@ function usageEvent(record: Reader, origin: Origin): Event {
     api_id: record.text('api'),
     provider_name: outcome.provider_name,
     request_model: outcome.request_model,
-    attempts: outcome.targets || null,
+    attempts: outcome.targets === 0 || outcome.targets > attemptsMax ? null : outcome.targets,
   };
   if (record.problem) return { kind: 'rejected', source: 'apipark', ...record.problem };
   return { kind: 'usage', source: 'apipark', fields, unknown_fields: record.unknown(ignored) };
@@ -181,8 +182,12 @@ function acceptedMs(record: Reader): number | null {
 /**
  * `response_time` has no stated unit: milliseconds in old versions, a Go duration (nanoseconds) in new ones. The back
  * end cannot have taken longer than the whole call, which leaves one reading; where it leaves none, the time is unknown.
+ * A fraction is of neither unit: unknown, too, and no fault of the record.
  */
 function answeredMs(record: Reader, duration: number | null): number | null {
+  const stated = record.value('response_time');
+  if (typeof stated === 'number' && stated > 0 && !Number.isInteger(stated)) return null;
+  if (typeof stated === 'string' && /^\s*\d{1,19}\.\d{1,19}\s*$/.test(stated)) return null;
   const time = record.count('response_time');
   if (time === null || time === 0 || duration === null) return null;
   if (time <= duration) return time;

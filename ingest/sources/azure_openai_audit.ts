@@ -1,7 +1,7 @@
 import { noFields, type Event } from '../event.ts';
 import type { Format } from '../format.ts';
 import type { Reader } from '../reader.ts';
-import { placeOf, regionName, timeOf } from './azure_resource.ts';
+import { azureNames, placeOf, regionName, timeOf } from './azure_resource.ts';
 
 const source = 'azure_openai_audit';
 
@@ -11,6 +11,9 @@ export const azureOpenaiAudit: Format = {
   recognises: (record) => isNamed(record.peek('category'), /^audit$/i) && isNamed(record.peek('resourceId'), account),
   decode,
 };
+
+/** Who did it, and what Azure writes around every log. */
+const ignored = new Set([...azureNames, 'assetidentity']);
 
 const account = /\/microsoft\.cognitiveservices\/accounts\//i;
 
@@ -26,7 +29,7 @@ function decode(record: Reader): Event {
   const region = regionName(record.text('location') || record.text('Tenant'));
   const fields = { ...noFields, backend, region, started_at: timeOf(record), event_name };
   if (record.problem) return { kind: 'rejected', source, ...record.problem };
-  return { kind: 'lifecycle', source, fields, unknown_fields: [] };
+  return { kind: 'lifecycle', source, fields, unknown_fields: record.unknown(ignored) };
 }
 
 function isNamed(value: unknown, pattern: RegExp): boolean {

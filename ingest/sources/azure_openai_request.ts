@@ -4,7 +4,7 @@ import type { Format } from '../format.ts';
 import { clientNetwork } from '../network.ts';
 import type { Reader } from '../reader.ts';
 import { ticksMs, wireTicks } from '../ticks.ts';
-import { placeOf, regionName, resourceOf, timeOf } from './azure_resource.ts';
+import { placeOf, regionName, resourceOf, timeOf, unknownOf } from './azure_resource.ts';
 
 const source = 'azure_openai_request';
 
@@ -58,7 +58,7 @@ function decode(record: Reader): Event {
   };
   if (p.problem) record.fail(p.problem.reason, p.problem.detail);
   if (record.problem) return rejected(record);
-  return { kind: 'backend', source, fields, unknown_fields: p.unknown(ignored) };
+  return { kind: 'backend', source, fields, unknown_fields: unknownOf(record, p, ignored) };
 }
 
 function duration(record: Reader, began: number | null, ended: number | null): number | null {

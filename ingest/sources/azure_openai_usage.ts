@@ -3,7 +3,7 @@ import { noFields, noUsage, type Event, type Usage } from '../event.ts';
 import type { Format } from '../format.ts';
 import type { Reader } from '../reader.ts';
 import { recogniseUsage } from '../usage/recognise.ts';
-import { placeOf, resourceOf, timeOf } from './azure_resource.ts';
+import { placeOf, resourceOf, timeOf, unknownOf } from './azure_resource.ts';
 
 const source = 'azure_openai_usage';
 
@@ -49,7 +49,7 @@ function decode(record: Reader): Event {
   };
   if (p.problem) record.fail(p.problem.reason, p.problem.detail);
   if (record.problem) return rejected(record);
-  return { kind: 'usage', source, fields, unknown_fields: p.unknown(ignored) };
+  return { kind: 'usage', source, fields, unknown_fields: unknownOf(record, p, ignored) };
 }
 
 /** An OpenAI usage object, or counts beside the other members; null where there is neither. */

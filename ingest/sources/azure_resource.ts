@@ -1,3 +1,4 @@
+import { captureColumns } from '../capture.ts';
 import type { Reader } from '../reader.ts';
 
 /** What every Azure Monitor resource log says around its `properties`. */
@@ -39,6 +40,23 @@ export function timeOf(record: Reader): string | null {
   const time = record.instant('time') ?? record.instant('TimeGenerated');
   if (time === null) record.fail('missing_time', 'time is missing');
   return time;
+}
+
+/** What Azure Monitor and its services write around `properties`; lower case. */
+export const azureNames: ReadonlySet<string> = new Set([
+  ...(
+    'time timegenerated timestamp resourceid operationname category type operationversion resulttype resultsignature ' +
+    'resultdescription durationms calleripaddress correlationid identity level location properties tenantid tenant ' +
+    'deploymentname deploymentversion sku isrequestsuccess truncated httpstatuscodecategory event'
+  ).split(' '),
+  ...captureColumns,
+]);
+
+/** Names that no decoder knows, inside `properties` and around them. */
+export function unknownOf(record: Reader, properties: Reader, ignored: ReadonlySet<string>): string[] {
+  const inside = properties.unknown(ignored);
+  const outside = record === properties ? [] : record.unknown(azureNames);
+  return outside.length === 0 ? inside : [...new Set([...inside, ...outside])].sort().slice(0, 32);
 }
 
 /**

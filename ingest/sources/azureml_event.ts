@@ -1,7 +1,7 @@
 import { noFields, type Event } from '../event.ts';
 import type { Format } from '../format.ts';
 import type { Reader } from '../reader.ts';
-import { membersOf, placeOf, regionName, timeOf } from './azure_resource.ts';
+import { membersOf, placeOf, regionName, timeOf, unknownOf } from './azure_resource.ts';
 
 const source = 'azureml_event';
 
@@ -35,7 +35,7 @@ function decode(record: Reader): Event {
   };
   if (p.problem) record.fail(p.problem.reason, p.problem.detail);
   if (record.problem) return rejected(record);
-  return { kind: 'lifecycle', source, fields, unknown_fields: p.unknown(ignored) };
+  return { kind: 'lifecycle', source, fields, unknown_fields: unknownOf(record, p, ignored) };
 }
 
 /** Of the documented messages only; a container's name is a DNS label, so that no other text fits. */

@@ -4,7 +4,7 @@ import type { Format } from '../format.ts';
 import type { Origin } from '../message.ts';
 import { address } from '../provider.ts';
 import type { Reader } from '../reader.ts';
-import { membersOf, placeOf, regionName, timeOf } from './azure_resource.ts';
+import { membersOf, placeOf, regionName, timeOf, unknownOf } from './azure_resource.ts';
 
 const source = 'azureml_traffic';
 
@@ -68,7 +68,7 @@ function decode(record: Reader, origin: Origin): Event {
   };
   if (p.problem) record.fail(p.problem.reason, p.problem.detail);
   if (record.problem) return rejected(record);
-  return { kind: 'backend', source, fields, unknown_fields: p.unknown(ignored) };
+  return { kind: 'backend', source, fields, unknown_fields: unknownOf(record, p, ignored) };
 }
 
 /** Null where none is known. */

@@ -1,6 +1,6 @@
 import { callId, linkedIds } from '../call_id.ts';
 import { epochMs } from '../instant.ts';
-import { noFields, type Event, type Fields } from '../event.ts';
+import { attemptsMax, noFields, type Event, type Fields } from '../event.ts';
 import type { Format } from '../format.ts';
 import type { Origin } from '../message.ts';
 import { members, within } from '../nested.ts';
@@ -49,7 +49,8 @@ function decode(record: Reader, origin: Origin): Event {
   const ai = within(record, 'ai', (block) => ({ call: modelCallOf(block, around), remote: remoteCallOf(block) }));
   const there = address(`https://${service.host || 'unknown.invalid'}${upstream_path}`);
   const tries = [members(record, 'tries').length, answered.statuses.length, ai.call?.attempts ?? 0];
-  const attempts = Math.max(...tries) || null;
+  const most = Math.max(...tries);
+  const attempts = most === 0 || most > attemptsMax ? null : most;
   const fields: Fields = {
     ...noFields,
     operation_name: ai.remote?.operation_name || there.operation_name || asked.operation_name,

@@ -81,40 +81,58 @@ type Member = {
   readonly operation: string;
 };
 
-/** Who is whose child among the spans of one message. */
+/** Generations above a span that are looked at; more than any real trace has. */
+const generationsMax = 256;
+
+/** Requests of one call that are kept: more ids than a few link nothing. */
+const requestsMax = 32;
+
+/** What stands below a span, at any depth: the operations of calls, and the ids of spans that sent a request. */
+type Below = { readonly operations: Set<string>; readonly requests: string[] };
+
+/**
+ * Who is below whom among the spans of one message. It is told from below, one walk up for each call and request, so
+ * that a chain as long as its message takes no more than its length times the bound.
+ */
 class Family {
-  readonly #children = new Map<string, Member[]>();
+  readonly #parents = new Map<string, string>();
+  readonly #below = new Map<string, Below>();
 
   constructor(spans: readonly JsonObject[]) {
-    for (const span of spans) {
-      const member = memberOf(span);
-      if (member.parent === '') continue;
-      const siblings = this.#children.get(member.parent);
-      if (siblings === undefined) this.#children.set(member.parent, [member]);
-      else siblings.push(member);
+    const members = spans.map(memberOf);
+    for (const { id, parent } of members) if (parent !== '') this.#parents.set(id, parent);
+    for (const { id, asks, sends, operation } of members) {
+      if (!asks && !sends) continue;
+      for (const ancestor of this.#above(id)) {
+        const below = this.#below.get(ancestor) ?? { operations: new Set(), requests: [] };
+        this.#below.set(ancestor, below);
+        if (asks) below.operations.add(operation);
+        else if (below.requests.length < requestsMax) below.requests.push(id.slice(id.indexOf('/') + 1));
+      }
     }
   }
 
-  /** Whether a call of the same kind lies below this one, at any depth; a span below itself is around nothing. */
+  /** Whether a call of the same kind lies below this one; a span below itself is around nothing. */
   isAroundCall(span: JsonObject): boolean {
     const { id, operation } = memberOf(span);
-    const below = this.#below(id, new Set());
-    const isLoop = below.some((member) => member.id === id);
-    return !isLoop && below.some((member) => member.asks && member.operation === operation);
+    if (this.#below.get(id)?.operations.has(operation) !== true) return false;
+    const above = this.#above(id);
+    return this.#parents.get(above.at(-1) ?? id) !== id;
   }
 
   /** The spans below that sent the call's request: their ids are what a gateway reads in `traceparent`. */
   requestsOf(span: JsonObject): string[] {
-    const below = this.#below(memberOf(span).id, new Set());
-    return below.filter((member) => member.sends).map((member) => member.id.slice(member.id.indexOf('/') + 1));
+    return this.#below.get(memberOf(span).id)?.requests ?? [];
   }
 
-  /** Spans that name each other as parents, and chains longer than any real one, end the search. */
-  #below(id: string, seen: Set<string>): Member[] {
-    if (seen.has(id) || seen.size > 1_000) return [];
-    seen.add(id);
-    const children = this.#children.get(id) ?? [];
-    return children.concat(children.flatMap((child) => this.#below(child.id, seen)));
+  /** From the parent up; spans that name each other as parents, and chains longer than any real one, end the walk. */
+  #above(id: string): string[] {
+    const seen = new Set([id]);
+    for (let at = this.#parents.get(id); at !== undefined && seen.size <= generationsMax; at = this.#parents.get(at)) {
+      if (seen.has(at)) break;
+      seen.add(at);
+    }
+    return [...seen].slice(1);
   }
 }
 

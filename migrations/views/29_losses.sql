@@ -3,6 +3,8 @@
 --
 -- truncated              the gateway or the hub's policy cut a record: rejected for it, or decoded and marked
 -- usage_without_gateway  tokens of which nobody said who used them, 15 minutes after they came
+-- record_without_gateway the same without tokens: most often what a back end logged of a call that came by no gateway, or
+--                        under an id that no gateway's log has
 -- gateway_without_usage  a call of a model that succeeded, and no log says its tokens
 -- chunks_without_usage   parts of a call's messages came, the row with its tokens did not
 -- missing_chunks         parts of a call's messages between the first and the last that came
@@ -35,7 +37,10 @@ FROM
       AND (truncated OR (kind = 'rejected' AND reason = 'truncated'))
     GROUP BY losing
     UNION ALL
-    SELECT 'usage_without_gateway', source, count(), max(started_at) FROM window_calls WHERE completeness = 'orphan' GROUP BY source
+    SELECT if(usage_quality = 'missing', 'record_without_gateway', 'usage_without_gateway') AS missed, source, count(), max(started_at)
+    FROM window_calls
+    WHERE completeness = 'orphan'
+    GROUP BY missed, source
     UNION ALL
     SELECT 'gateway_without_usage', source, count(), max(started_at)
     FROM window_calls

@@ -42,5 +42,5 @@ FROM
     SELECT (if(loss = 'silent', 'silent_source', 'upstream_loss'), map('loss', loss, 'source', source), if(loss = 'silent', 'page', 'ticket'), last_at, toFloat64(affected),
             0., if(loss = 'silent', 'silent', 'calls'), source, toJSONString(map('loss', loss, 'last_at', toString(last_at))))
     FROM losses(`from` = {at:DateTime64(3, 'UTC')} - INTERVAL 1 HOUR, `to` = {at:DateTime64(3, 'UTC')})
-    WHERE loss != 'lost_in_hub' AND (loss = 'silent' OR affected >= p['upstream_loss.calls_min'])
+    WHERE loss NOT IN ('lost_in_hub', 'record_without_gateway') AND (loss = 'silent' OR affected >= p['upstream_loss.calls_min'])
 );

@@ -12,6 +12,7 @@ import {
 } from '#clickhouse/detection_tables.ts';
 import { budgets } from '#clickhouse/money.ts';
 import { gaps, streamStates } from '#clickhouse/tables.ts';
+import { showOrphans } from '../../ingest/seal.ts';
 import { at, type CallRecord, type Ledger, openLedger } from '../api/ledger.ts';
 
 /*
@@ -236,6 +237,12 @@ test('pipeline_gap, pipeline_rejects, pipeline_imbalance, pipeline_lag, silent_s
     Array.from({ length: count }, (_, i) => ({ call_id: `gw/p-${from}-${i}`, started_at: from + i, ...more }));
   await ledger.store(part(12, { kind: 'rejected', reason: 'not_json', source: '' }), 'test/rejects/0');
   await ledger.store(part(12, { source: 'short', truncated: true }), 'test/short/0');
+  // Called directly, by no gateway: nothing is lost.
+  await ledger.store(
+    part(12, { kind: 'backend', source: 'direct', usage_quality: '' }, recent + 30_000),
+    'test/direct/0',
+  );
+  await showOrphans(ledger.db, at(clock - hour), at(clock + hour));
   await ledger.store(part(3, { source: 'stopped' }, clock - 5 * hour), 'test/stopped/0');
   await ledger.store(part(3, { source: 'lagging' }), 'test/lagging/0');
   const state = ['test/lagging/0', 'someone', 1, 'reading', 2, 2, 0, 500];

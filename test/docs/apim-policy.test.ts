@@ -152,6 +152,35 @@ describe('a call', () => {
     expect(decoded(event)).toMatchObject({ usage_input_tokens: 10, usage_cache_read_input_tokens: 5 });
   });
 
+  test('of Gemini is logged with its usage, which no other log has', () => {
+    const usageMetadata = {
+      promptTokenCount: 9,
+      cachedContentTokenCount: 4,
+      candidatesTokenCount: 7,
+      thoughtsTokenCount: 3,
+      totalTokenCount: 19,
+      trafficType: 'ON_DEMAND',
+    };
+    const body = { responseId: 'r1', modelVersion: 'gemini-2.5-pro', usageMetadata, candidates: ['secret'] };
+    const { event } = run({
+      ...chat,
+      path: '/v1/projects/p/locations/l/publishers/google/models/gemini-2.5-pro:generateContent',
+      responseBody: JSON.stringify(body),
+    });
+    expect(decoded(event)).toMatchObject({
+      operation_name: 'generate_content',
+      response_model: 'gemini-2.5-pro',
+      response_id: 'r1',
+      service_tier: 'standard',
+      usage_input_tokens: 5,
+      usage_cache_read_input_tokens: 4,
+      usage_output_tokens: 7,
+      usage_reasoning_output_tokens: 3,
+      usage_quality: 'exact',
+    });
+    expect(event).not.toContain('secret');
+  });
+
   const none: Call = { path: '/', status: null, requestBody: null };
   const cases: Record<string, [Call, Partial<Fields>]> = {
     'without subscription, product, user and operation': [
@@ -204,6 +233,10 @@ describe('a call', () => {
     'of embeddings': [
       { ...chat, path: '/v1/embeddings/' },
       { operation_name: 'embeddings', deployment: '' },
+    ],
+    'by a token instead of a subscription': [
+      { ...chat, subscription: null, variables: { 'gatemeter-consumer': '6f0c1d2e-0000-4000-8000-000000000001' } },
+      { consumer_id: '6f0c1d2e-0000-4000-8000-000000000001' },
     ],
     'with what the policy of the API adds': [
       { ...chat, variables: { 'gatemeter-provider': 'azure.ai.openai', 'gatemeter-backend': 'pool-1' } },

@@ -5,6 +5,7 @@ import { gaps } from '#clickhouse/tables.ts';
 import { Journal } from '../../ingest/journal.ts';
 import { ingestMetrics } from '../../ingest/metrics.ts';
 import { wireInstant } from '../../ingest/reader.ts';
+import { showOrphans } from '../../ingest/seal.ts';
 import { openSchema, silent, type Schema } from './schema.ts';
 
 let schema: Schema;
@@ -49,6 +50,11 @@ function llm(n: number, sequenceNumber: number, properties: object): object {
   return { category: 'GatewayLlmLogs', ...common(n), properties: { sequenceNumber, ...properties } };
 }
 
+function traffic(n: number): object {
+  const properties = { endpointName: 'e', xMSClientRequestId: id(n), responseCode: 200, totalDurationMs: 5 };
+  return { category: 'AmlOnlineEndpointTrafficLog', ...common(n), properties };
+}
+
 const counts = {
   modelName: 'gpt-4o',
   deploymentName: 'g',
@@ -74,6 +80,15 @@ test('traffic of which nothing is missing has no loss', async () => {
 test('a call of a model that succeeded and whose tokens no log says is counted; one of another kind is not', async () => {
   expect(await lost(gateway(1), gateway(2), llm(2, 0, counts), gateway(3, {}, 'https://x.example/other'))).toEqual({
     'gateway_without_usage apim_gateway': '1',
+  });
+});
+
+test('tokens without a caller are counted apart from what back ends log of calls that no gateway had', async () => {
+  await lost(llm(1, 0, counts), traffic(2), traffic(3), gateway(4), llm(4, 0, counts), traffic(4));
+  await showOrphans(db, wireInstant(now - 3_600_000), wireInstant(now + 3_600_000));
+  expect(await lost()).toEqual({
+    'usage_without_gateway apim_llm': '1',
+    'record_without_gateway azureml_traffic': '2',
   });
 });
 

@@ -87,6 +87,12 @@ export const readings: readonly (readonly [
     { a: 1_787_217_331_446, b: 1_787_217_331_445 },
     { reason: 'number_out_of_range', detail: 'b is before a' },
   ],
+  [
+    'more attempts than any gateway makes',
+    { attempts: 'n' },
+    { n: 70_000 },
+    { reason: 'number_out_of_range', detail: 'attempts are above 1000' },
+  ],
   ['an object where a text is wanted', { region: 'o' }, { o: {} }, { reason: 'wrong_type', detail: 'o is not a text' }],
   [
     'a share above the whole',

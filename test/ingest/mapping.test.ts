@@ -216,6 +216,36 @@ test('everything that is wrong with a mapping is said at once, with its place an
   ]);
 });
 
+test('what names the call and its gateway is no message text, key or query string either', () => {
+  const read = readMapping({ ...minimal, gateway: 'http.query', id: ['rid', 'request.headers.authorization'] });
+  const problems = read.kind === 'problems' ? read.problems : [];
+  const never = 'is a name of message text, query strings or keys, which never reach a column';
+  expect(problems.map((problem) => problem.split(';')[0])).toEqual([
+    `gateway "query" ${never}`,
+    `id[1] "authorization" ${never}`,
+  ]);
+});
+
+test('a mapping comes before the formats that are built in, also for a category that one of them reads', () => {
+  const declared = formatOf({ ...minimal, recognise: { present: ['properties.own'] } });
+  const record = { category: 'GatewayLogs', time: '2026-08-20T09:15:31Z', correlationId: 'c' };
+  expect(first({ ...record, properties: { own: 1 } }, declared)).toMatchObject({ source: 'generic_own' });
+  expect(first({ ...record, properties: {} }, declared)).toMatchObject({ source: 'apim_gateway' });
+});
+
+test('consumers whose names begin like keys stay two', () => {
+  const mapping = formatOf({ ...minimal, fields: { consumer_id: 'c' } });
+  const consumers = ['sk-telecom', 'sk-hynix', 'pk-retail', 'sk-proj-Ab3xYz90', 'sk-1234', 'sk-ant-api03-aBc'].map(
+    (c) => sparse(first({ own: 1, c }, mapping))['consumer_id'],
+  );
+  expect(consumers).toEqual([
+    'sk-telecom',
+    'sk-hynix',
+    'pk-retail',
+    ...Array.from({ length: 3 }, () => 'sk-[redacted]'),
+  ]);
+});
+
 function parsed(given: unknown): unknown {
   return typeof given === 'string' ? (parseJson(given) ?? given) : given;
 }

@@ -230,6 +230,53 @@ test('what looks like a secret and is none stays', () => {
   for (const text of harmless) expect(maskSecrets(text)).toBe(text);
 });
 
+test.each(
+  'userPrompt generated_text outputText lastMessage chat_history input.value generation responseText preamble'.split(
+    ' ',
+  ),
+)('%s is a name of a text, however a provider spells it', (name) => {
+  expect(redactKept(JSON.stringify({ [name]: secret, [name.toUpperCase()]: [secret] }))).not.toContain('CANARY');
+  expect(redactKept(JSON.stringify({ attributes: [{ key: name, value: { stringValue: secret } }] }))).not.toContain(
+    'CANARY',
+  );
+});
+
+test.each([
+  JSON.stringify(`my sister is ${secret}`),
+  JSON.stringify({ foo: `my sister is ${secret}` }),
+  JSON.stringify({ a: [{ b: [`is ill, ${secret}`] }] }),
+  `my sister is ${secret} since May`,
+  `{'content': 'my sister is ${secret}'}`,
+  JSON.stringify({ foo: '\u79c1\u306e\u59c9\u306f\u75c5\u6c17\u3067\u3059' }),
+  '\u79c1\u306e\u59c9\u306f\u75c5\u6c17\u3067\u3059',
+])('a sentence is what somebody said, under whatever name or none: %s', (text) => {
+  const row = bodyOf(Buffer.from(text));
+  expect(row).toContain('redacted');
+  for (const said of ['CANARY', 'sister', '\u75c5']) expect(row).not.toContain(said);
+});
+
+test('names that have words, instants and counts under names of prompts are kept for a replay', () => {
+  const record = {
+    location: 'West Central US',
+    apiName: 'Azure OpenAI API version 2024-02-15-preview',
+    context: { requestId: 'r1' },
+    timestamp: '5/24/2024 2:45:56 PM',
+    ai_model_status: 'quota exhausted',
+    tokens_prompt: '61',
+    isStreamCompletion: 'True',
+  };
+  expect(redactJson(record)).toEqual(record);
+});
+
+test('names of fields that are data say nothing either: of what is understood, and in the reason of a reject', () => {
+  const understood = { ApiId: 'a', ResponseStatusCode: 200, BackendResponseTime: 1 };
+  for (const name of [`my sister is ill ${secret}`, `sk-${secret}`, `https://h/p?key=${secret}`]) {
+    expect(messageRows(messageAt(0, { ...understood, [name]: 1 })).rows[0]).toMatchObject({ kind: 'call' });
+    for (const body of [{ ...understood, [name]: 1 }, { [name]: 1 }, { category: name, properties: {} }])
+      expect(JSON.stringify(messageRows(messageAt(0, body)).rows)).not.toContain('CANARY');
+  }
+});
+
 test('the network of a caller stays, the caller does not', () => {
   const clean = redactJson({ callerIpAddress: '203.0.113.77', client_ip: '2001:db8:1:2::3', RequestIp: '81.2.69.***' });
   expect(clean).toEqual({

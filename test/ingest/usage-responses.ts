@@ -1,6 +1,13 @@
 import type { Json } from '../../ingest/reader.ts';
 import { nothing, type Kinds } from './usage-rows.ts';
 
+const anthropicStart = {
+  input_tokens: 25,
+  output_tokens: 1,
+  cache_read_input_tokens: 100,
+  cache_creation_input_tokens: 8,
+};
+
 /** A logged response, its kinds, and what else it says. */
 export const responses: readonly (readonly [
   what: string,
@@ -126,6 +133,38 @@ export const responses: readonly (readonly [
     '6 - - - - | 4 - -',
     'exact',
     'm c1 ',
+  ],
+  [
+    'server-sent events as Google ends their lines, with a line separator in the text',
+    'data: {"candidates":[{"content":{"parts":[{"text":"SECRET"}]}}],"usageMetadata":{"promptTokenCount":9,"totalTokenCount":9}}\r\n\r\n' +
+      'data: {"candidates":[{"content":{"parts":[{"text":"SEC\u2028RET"}]}}],"usageMetadata":{"promptTokenCount":9,"candidatesTokenCount":7,"totalTokenCount":16},"modelVersion":"gemini-2.5-pro","responseId":"r1"}\r\n\r\n',
+    '9 - - - - | 7 - -',
+    'exact',
+    'gemini-2.5-pro r1 ',
+  ],
+  [
+    'Cohere v1 stream: one event per line',
+    '{"event_type":"text-generation","text":"SECRET"}\n{"event_type":"stream-end","response":{"meta":{"billed_units":{"input_tokens":3,"output_tokens":4}}}}\n',
+    '3 - - - - | 4 - -',
+    'exact',
+    '  ',
+  ],
+  [
+    'Anthropic, broken off: what message_start says of the output is its first token, not its count',
+    [
+      { type: 'message_start', message: { id: 'msg_1', model: 'claude-opus-5', usage: anthropicStart } },
+      { type: 'content_block_delta', delta: { type: 'text_delta', text: 'SECRET' } },
+    ],
+    '25 100 8 - - | - - -',
+    'partial',
+    'claude-opus-5 msg_1 ',
+  ],
+  [
+    'Anthropic, broken off, by a proxy that names no caches',
+    'data: {"type":"message_start","message":{"id":"msg_1","usage":{"input_tokens":25,"output_tokens":1}}}\n\ndata: {"type":"content_bl',
+    '25 - - - - | - - -',
+    'partial',
+    ' msg_1 ',
   ],
   ['a body as a text', '{"model":"m","usage":{"prompt_tokens":6}}', '6 - - - - | - - -', 'exact', 'm  '],
   ['a body that was cut', '{"model":"m","usage":{"prompt_tok', nothing, 'missing', '  '],

@@ -98,6 +98,7 @@ const identified = (n: number): Record<string, unknown> => ({
 });
 const anonymous = { ApiId: 'openai', ResponseStatusCode: 200, BackendResponseTime: 12 };
 const lines = (records: readonly unknown[]): string => records.map((record) => JSON.stringify(record)).join('\n');
+const times = (n: number, record: unknown): unknown[] => Array.from({ length: n }, () => record);
 
 describe('POST /v1/intake/{source}', () => {
   test('answers 202 only when the records are in the ledger, understood or kept as rejected', async () => {
@@ -159,6 +160,12 @@ describe('POST /v1/intake/{source}', () => {
     const bomb = gzipSync(Buffer.alloc(17 * 1024 * 1024, ' '));
     expect((await post('/v1/intake/any', admin, bomb, { 'content-encoding': 'gzip' })).status).toBe(413);
   });
+
+  test('more records than one message may have are refused, because they could not be kept', async () => {
+    for (const body of [lines(times(10_001, anonymous)), JSON.stringify({ records: times(10_001, {}) })])
+      expect((await post('/v1/intake/any', admin, body)).status).toBe(413);
+    expect((await totals()).events).toBe(0);
+  });
 });
 
 function file(name: string, content: string | Buffer): string {
@@ -173,15 +180,33 @@ async function run(...args: string[]): Promise<void> {
 
 describe('npm run import', () => {
   const many = Array.from({ length: 2_500 }, (_, n) => identified(n));
+  const printed = { category: 'AmlOnlineEndpointConsoleLog', properties: { instanceId: 'i' } };
+  const hundreds = times(137, printed);
 
   test.each([
     ['one object per line', 'PT1H.json', lines(many)],
     ['a JSON array', 'array.json', JSON.stringify(many, null, 1)],
     ['a document with records', 'records.json', JSON.stringify({ records: many }, null, 2)],
     ['packed lines', 'packed.json.gz', gzipSync(lines(many))],
+    ['an array behind a byte order mark', 'marked.json', `\uFEFF${JSON.stringify(many)}`],
   ])('reads %s', async (_, name, content) => {
     await run(file(name, content));
     expect(await totals()).toEqual({ calls: 2_500, events: 2_500 });
+  });
+
+  test.each([
+    ['a document of one line', 'one.json', JSON.stringify({ records: times(10_001, printed) })],
+    ['a document of many lines', 'indented.json', JSON.stringify({ records: times(10_001, printed) }, null, 1)],
+    ['lines of many records', 'many.ndjson', lines(Array.from({ length: 73 }, () => ({ records: hundreds })))],
+  ])('more records than a message may have are all read from %s', async (_, name, content) => {
+    await run(file(name, content));
+    expect(await totals()).toEqual({ calls: 0, events: 10_001 });
+  });
+
+  test('a first line that was cut off costs its own record alone', async () => {
+    const rotated = `${JSON.stringify(identified(0)).slice(0, 40)}\n${lines(times(10_001, printed))}`;
+    await run(file('rotated.ndjson', rotated));
+    expect(await totals()).toEqual({ calls: 0, events: 10_002 });
   });
 
   test('a second import of the same file counts nothing twice, not even records that name no call', async () => {
