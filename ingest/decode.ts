@@ -1,8 +1,8 @@
-import { breaksOff, cutBytesMin, openMessage, type Part } from './envelope.ts';
+import { breaksOff, cutBytesMin, openMessage, recordsOf, recordsPerMessageMax, type Part } from './envelope.ts';
 import type { Event, RejectReason } from './event.ts';
 import type { Envelope, Format } from './format.ts';
 import type { Message, Origin } from './message.ts';
-import { isObject, Reader, type Json } from './reader.ts';
+import { isObject, parseJson, Reader, type Json } from './reader.ts';
 import { aiHub } from './sources/ai_hub.ts';
 import { apimGateway } from './sources/apim_gateway.ts';
 import { apimHttpMessage } from './sources/apim_http_message.ts';
@@ -89,6 +89,24 @@ export function decodeMessage(message: Message, declared: readonly Format[] = []
     const event = decodePart(part, origin, choose);
     return { event, rejectedText: event.kind === 'rejected' ? textOf(part, message) : '' };
   });
+}
+
+/**
+ * A text as one text for each record in it; itself where it is one record, none, or no JSON, and where it has more
+ * spans than are looked at in one message: it is refused as a whole then.
+ */
+export function recordTexts(text: string): readonly string[] {
+  const parsed = parseJson(text);
+  if (parsed === undefined) return [text];
+  const records = recordsOf(parsed, envelopes);
+  if (records.length <= 1) return [text];
+  if (records.length > recordsPerMessageMax && isObject(parsed) && otlpSpans(parsed) !== null) return [text];
+  try {
+    return records.map((record) => JSON.stringify(record));
+  } catch {
+    // Some nestings can be parsed and not written.
+    return [text];
+  }
 }
 
 /** The text of UTF-8 bytes, or null; a policy cuts between bytes, so that a long text may end within a character. */

@@ -30,7 +30,7 @@ export function openMessage(text: string, envelopes: readonly Envelope[]): Opene
   const message = httpMessageRecord(text);
   if (message !== null) return { kind: 'records', records: [{ value: message }] };
   const lines = text.split('\n').filter((line) => line.trim() !== '');
-  if (lines.length > 1 && /^\s*[{[]/.test(text)) {
+  if (lines.length > 1 && areListed(text, lines)) {
     const parts = lines.flatMap((line): Part[] => {
       const value = parseJson(line);
       return value === undefined
@@ -46,6 +46,12 @@ export function openMessage(text: string, envelopes: readonly Envelope[]): Opene
     return { kind: 'refused', reason: 'truncated', detail: breaksOff(text) };
   }
   return { kind: 'refused', reason: 'not_json', detail: 'the text is not JSON' };
+}
+
+/** The first line may be what is left of one that was cut; yet a single line of JSON may stand in any text. */
+function areListed(text: string, lines: readonly string[]): boolean {
+  const opening = /^\s*[{[]/;
+  return opening.test(text) || lines.filter((line) => opening.test(line)).length * 2 >= lines.length;
 }
 
 export function breaksOff(text: string): string {
@@ -74,7 +80,8 @@ function beforeCut(text: string): Json {
   return value !== undefined && isObject(value) ? value : null;
 }
 
-function recordsOf(parsed: Json, envelopes: readonly Envelope[]): readonly Json[] {
+/** What stands in a message that was parsed, one by one. */
+export function recordsOf(parsed: Json, envelopes: readonly Envelope[]): readonly Json[] {
   // Stream Analytics hands on what it read as an array of messages, each with its records.
   if (Array.isArray(parsed)) return parsed.some(listed) ? parsed.flatMap((one) => listed(one) ?? [one]) : parsed;
   if (!isObject(parsed)) return [parsed];

@@ -1,13 +1,15 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
-import { createInterface } from 'node:readline';
-import { type Readable } from 'node:stream';
+import { pipeline, Readable } from 'node:stream';
+import { StringDecoder } from 'node:string_decoder';
 import { createGunzip } from 'node:zlib';
 import chain from 'stream-chain';
 import { parser } from 'stream-json';
 import { pick } from 'stream-json/filters/pick.js';
 import { streamArray } from 'stream-json/streamers/stream-array.js';
+import { ConfigurationError, messageOf } from '#common/error.ts';
+import { recordTexts } from './decode.ts';
 
 /** Some of a file's records, one per line; `number` counts them from 0, the same way each time the file is read. */
 export type Chunk = { readonly number: number; readonly body: Buffer };
@@ -32,17 +34,40 @@ export async function archiveOf(path: string): Promise<Archive> {
 
 /**
  * The records of an archived log: one object per line (Kong's file-log, Azure's PT1H.json), a JSON array, or a document
- * `{"records": […]}`; each may be packed with gzip. `onBytes` hears how many bytes of the file have been read.
+ * `{"records": […]}`; each may be packed with gzip. What holds several records, as a line or a document may, is taken
+ * apart, so that no chunk has more of them than a message may. `onBytes` hears how many bytes of the file have been
+ * read. Throws a `ConfigurationError` that names the file where its content cannot be read on.
  */
 export async function* chunksOf(path: string, onBytes: (bytes: number) => void): AsyncGenerator<Chunk> {
-  const { packed, start } = await beginningOf(path);
-  const read = (): Readable => {
-    const file = createReadStream(path);
-    file.on('data', (part) => onBytes(part.length));
-    return packed ? file.pipe(createGunzip()).on('close', () => file.destroy()) : file;
-  };
   let number = 0;
-  for await (const body of chunked(await recordsOf(read, start))) yield { number: number++, body };
+  try {
+    const { packed, start } = await beginningOf(path);
+    const read = (): Readable => {
+      const file = createReadStream(path);
+      file.on('data', (part) => onBytes(part.length));
+      return contentOf(file, packed);
+    };
+    for await (const body of chunked(await recordsOf(read, start))) yield { number: number++, body };
+  } catch (error) {
+    const before = number === 0 ? 'nothing of it is stored' : 'what stands before that is stored';
+    throw new ConfigurationError(`${path} cannot be read to its end, and ${before}: ${messageOf(error)}`);
+  }
+}
+
+/** What stands in the file, unpacked, and without the mark that some systems put before UTF-8. */
+function contentOf(file: Readable, packed: boolean): Readable {
+  // The callback is there for the pipeline's sake; whoever reads the last stream sees its errors.
+  const content = packed ? pipeline(file, createGunzip(), () => {}) : file;
+  return Readable.from(withoutMark(content as AsyncIterable<Buffer>));
+}
+
+async function* withoutMark(content: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  const mark = Buffer.from('\uFEFF');
+  let isFirst = true;
+  for await (const part of content) {
+    yield isFirst && part.subarray(0, mark.length).equals(mark) ? part.subarray(mark.length) : part;
+    isFirst = false;
+  }
 }
 
 /** The first bytes, unpacked: enough to tell the layouts apart. */
@@ -55,23 +80,37 @@ async function beginningOf(path: string): Promise<{ packed: boolean; start: stri
     await file.close();
   }
   const packed = magic[0] === 0x1f && magic[1] === 0x8b;
-  const stream = packed ? createReadStream(path).pipe(createGunzip()) : createReadStream(path);
   let start = '';
-  for await (const part of stream as AsyncIterable<Buffer>) {
+  for await (const part of contentOf(createReadStream(path), packed) as AsyncIterable<Buffer>) {
     start += part.toString('utf8');
     if (start.length > 1024 * 1024 || start.trimStart().includes('\n')) break;
   }
-  return { packed, start: start.replace(/^\uFEFF/, '').trimStart() };
+  return { packed, start: start.trimStart() };
 }
 
 /** The texts of the records, in the order of the file. */
 async function recordsOf(read: () => Readable, start: string): Promise<AsyncIterable<string>> {
-  if (start.startsWith('[')) return values(chain([read(), parser(), streamArray()]));
   const [line = ''] = start.split('\n', 1);
-  if (!start.startsWith('{') || isWhole(line)) return createInterface({ input: read(), crlfDelay: Infinity });
+  if (!/^[{[]/.test(start) || isWhole(line)) return linesOf(read());
+  if (start.startsWith('[')) return values(chain([read(), parser(), streamArray()]));
   const whole = await documentOf(read());
   if (whole !== null) return one(whole);
-  return values(chain([read(), parser(), pick({ filter: /^records$/i }), streamArray()]));
+  return largeDocument(chain([read(), parser(), pick({ filter: /^records$/i }), streamArray()]));
+}
+
+/** Line feeds alone end a line: JSON texts may hold the other characters that Unicode calls line breaks. */
+async function* linesOf(content: AsyncIterable<Buffer>): AsyncGenerator<string> {
+  const decoder = new StringDecoder('utf8');
+  let rest: string[] = [];
+  for await (const part of content) {
+    const [first = '', ...others] = decoder.write(part).split('\n');
+    rest.push(first);
+    for (const line of others) {
+      yield rest.join('');
+      rest = [line];
+    }
+  }
+  yield rest.join('') + decoder.end();
 }
 
 function isWhole(line: string): boolean {
@@ -98,14 +137,27 @@ async function* one(text: string): AsyncGenerator<string> {
   yield text;
 }
 
+async function* largeDocument(stream: AsyncIterable<unknown>): AsyncGenerator<string> {
+  let isEmpty = true;
+  for await (const text of values(stream)) {
+    isEmpty = false;
+    yield text;
+  }
+  if (isEmpty) throw new Error(`it is one object of more than ${documentBytesMax} bytes without a list of records`);
+}
+
 async function* values(stream: AsyncIterable<unknown>): AsyncGenerator<string> {
   for await (const item of stream) yield JSON.stringify((item as { value: unknown }).value);
+}
+
+async function* separated(texts: AsyncIterable<string>): AsyncGenerator<string> {
+  for await (const text of texts) yield* recordTexts(text);
 }
 
 async function* chunked(records: AsyncIterable<string>): AsyncGenerator<Buffer> {
   let lines: string[] = [];
   let bytes = 0;
-  for await (const record of records) {
+  for await (const record of separated(records)) {
     if (record.trim() === '') continue;
     if (lines.length > 0 && (lines.length >= chunkRecords || bytes + record.length > chunkBytes)) {
       yield Buffer.from(lines.join('\n'));
