@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { messageOf } from '#common/error.ts';
+import { ConfigurationError, messageOf } from '#common/error.ts';
 
 /** A native connection: its settings, parameters and unread output are its own, the data is the process's. */
 export type Connection = { readonly connection: unique symbol };
@@ -91,7 +91,7 @@ function takeDirectory(engine: Engine, directory: string, configuration: string)
   } catch (error) {
     reason = messageOf(error);
   }
-  throw new Error(
+  throw new ConfigurationError(
     `the embedded engine cannot open ${directory}. Remedy: end the other process that uses it, or choose another ` +
       `directory; one process has one directory, and one directory one process. (${reason})`,
   );

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { parseArgs } from 'node:util';
-import { ConfigurationError } from '#common/error.ts';
+import { ConfigurationError, messageOf } from '#common/error.ts';
 import { runUntilSignal, type Running } from '#common/lifecycle.ts';
 import { createLog } from '#common/log.ts';
 
@@ -72,7 +72,11 @@ async function startEngine(dataDirectory: string, port: number): Promise<Running
 
 async function startLocalHub(dataDirectory: string, port: number): Promise<Running> {
   const { startHub } = await import('./hub.ts');
-  const hub = await startHub({ dataDirectory, port, hub: 'gateway-logs', log: createLog('hub') });
+  const options = { dataDirectory, port, hub: 'gateway-logs', log: createLog('hub') };
+  const hub = await startHub(options).catch((error: unknown) => {
+    const { code } = error as NodeJS.ErrnoException;
+    throw code === 'EADDRINUSE' || code === 'EACCES' ? new ConfigurationError(messageOf(error)) : error;
+  });
   return { address: { port: hub.port }, close: async () => hub.close(), closed: new Promise(() => {}) };
 }
 
