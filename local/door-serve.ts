@@ -134,7 +134,8 @@ function prepare(desk: Desk, ask: Ask): { job: Job; head: Head } {
       protocol: ask.protocol,
     },
     head: {
-      format,
+      // A statement without an answer never asks whether there is such a format, and not every name fits a header.
+      format: format.replaceAll(/[^\x21-\x7e]/g, '_'),
       contentType: known?.contentType ?? 'text/plain; charset=UTF-8',
       encoding: chooseEncoding(ask.acceptsEncodings),
       tag: randomBytes(8).toString('hex'),
