@@ -1,8 +1,8 @@
-import { breaksOff, cutBytesMin, openMessage, recordsOf, recordsPerMessageMax, type Part } from './envelope.ts';
+import { breaksOff, cutBytesMin, openAll, openMessage, recordsPerMessageMax, type Part } from './envelope.ts';
 import type { Event, RejectReason } from './event.ts';
 import type { Envelope, Format } from './format.ts';
 import type { Message, Origin } from './message.ts';
-import { isObject, parseJson, Reader, type Json } from './reader.ts';
+import { isObject, Reader, type Json } from './reader.ts';
 import { aiHub } from './sources/ai_hub.ts';
 import { apimGateway } from './sources/apim_gateway.ts';
 import { apimHttpMessage } from './sources/apim_http_message.ts';
@@ -66,6 +66,9 @@ const builtin: readonly Format[] = [
 /** Shapes of a message beside `records`, an array, one object or one object per line. */
 const envelopes: readonly Envelope[] = [queryResponse, otlpSpans];
 
+const openingBrace = 0x7b;
+const recordsPerPart = 1_000;
+
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
 /**
@@ -92,21 +95,36 @@ export function decodeMessage(message: Message, declared: readonly Format[] = []
 }
 
 /**
- * A text as one text for each record in it; itself where it is one record, none, or no JSON, and where it has more
- * spans than are looked at in one message: it is refused as a whole then.
+ * A text as one text for each record in it; itself where it is one record, none, or not understood, and where it has
+ * more spans than are looked at in one message: it is refused as a whole then.
  */
 export function recordTexts(text: string): readonly string[] {
-  const parsed = parseJson(text);
-  if (parsed === undefined) return [text];
-  const records = recordsOf(parsed, envelopes);
-  if (records.length <= 1) return [text];
-  if (records.length > recordsPerMessageMax && isObject(parsed) && otlpSpans(parsed) !== null) return [text];
+  const opened = openAll(text, envelopes);
+  if (opened.kind === 'refused' || opened.records.length <= 1) return [text];
+  if (opened.records.length > recordsPerMessageMax && /"resourceSpans"/i.test(text)) return [text];
   try {
-    return records.map((record) => JSON.stringify(record));
+    return opened.records.map((part) => ('broken' in part ? part.broken : JSON.stringify(part.value)));
   } catch {
     // Some nestings can be parsed and not written.
     return [text];
   }
+}
+
+/** A part of a body, and how many records stand before it there. */
+type BodyPart = { readonly body: Uint8Array; readonly from: number };
+
+/** Bodies of few enough records each that together say what this one does; itself where it has few enough. */
+export function messagesOf(body: Uint8Array): readonly BodyPart[] {
+  // Each record is an object, so that most bodies need no second reading.
+  let objects = 0;
+  for (let at = body.indexOf(openingBrace); at >= 0; at = body.indexOf(openingBrace, at + 1)) objects += 1;
+  const text = objects > recordsPerMessageMax ? textIn(body) : null;
+  const texts = text === null ? [] : recordTexts(text);
+  if (texts.length <= recordsPerMessageMax) return [{ body, from: 0 }];
+  const parts: BodyPart[] = [];
+  for (let from = 0; from < texts.length; from += recordsPerPart)
+    parts.push({ body: Buffer.from(texts.slice(from, from + recordsPerPart).join('\n')), from });
+  return parts;
 }
 
 /** The text of UTF-8 bytes, or null; a policy cuts between bytes, so that a long text may end within a character. */

@@ -25,8 +25,15 @@ export const cutBytesMin = 199_000;
  * policy of the documentation an HTTP message as text. `envelopes` know the other shapes.
  */
 export function openMessage(text: string, envelopes: readonly Envelope[]): Opened {
+  const opened = openAll(text, envelopes);
+  return opened.kind === 'records' ? bounded(opened.records) : opened;
+}
+
+/** The same without the bound. */
+export function openAll(text: string, envelopes: readonly Envelope[]): Opened {
   const parsed = parseJson(text);
-  if (parsed !== undefined) return bounded(recordsOf(parsed, envelopes).map((value) => ({ value })));
+  if (parsed !== undefined)
+    return { kind: 'records', records: recordsOf(parsed, envelopes).map((value) => ({ value })) };
   const message = httpMessageRecord(text);
   if (message !== null) return { kind: 'records', records: [{ value: message }] };
   const lines = text.split('\n').filter((line) => line.trim() !== '');
@@ -38,7 +45,7 @@ export function openMessage(text: string, envelopes: readonly Envelope[]): Opene
         : recordsOf(value, envelopes).map((record) => ({ value: record }));
     });
     // A document that is merely broken over lines has no line that is a record.
-    if (parts.some((part) => 'value' in part && isObject(part.value))) return bounded(parts);
+    if (parts.some((part) => 'value' in part && isObject(part.value))) return { kind: 'records', records: parts };
   }
   if (/^\s*[{[]/.test(text) && new TextEncoder().encode(text).length >= cutBytesMin) {
     const value = beforeCut(text);
@@ -80,8 +87,7 @@ function beforeCut(text: string): Json {
   return value !== undefined && isObject(value) ? value : null;
 }
 
-/** What stands in a message that was parsed, one by one. */
-export function recordsOf(parsed: Json, envelopes: readonly Envelope[]): readonly Json[] {
+function recordsOf(parsed: Json, envelopes: readonly Envelope[]): readonly Json[] {
   // Stream Analytics hands on what it read as an array of messages, each with its records.
   if (Array.isArray(parsed)) return parsed.some(listed) ? parsed.flatMap((one) => listed(one) ?? [one]) : parsed;
   if (!isObject(parsed)) return [parsed];

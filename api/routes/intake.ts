@@ -82,6 +82,7 @@ async function relay(c: AskedContext, { intakeUrl, log }: Setting): Promise<Resp
     const value = c.req.header(name);
     return value === undefined ? [] : [[name, value]];
   });
+  headers.push(['x-request-id', c.get('requestId')]);
   const body = c.req.raw.body;
   try {
     const init = { method: 'POST', headers, body, duplex: 'half', signal: c.req.raw.signal } as RequestInit;
