@@ -19,6 +19,8 @@ export type Archive = { readonly path: string; readonly bytes: number; readonly 
 
 const chunkRecords = 1_000;
 const chunkBytes = 4 * 1024 * 1024;
+/** In three bytes a character it is what the intake takes of one body. */
+const recordCharactersMax = 5 * 1024 * 1024;
 /** A document that is one object is read whole up to this size, because its records may stand anywhere in it. */
 const documentBytesMax = 16 * 1024 * 1024;
 
@@ -150,8 +152,12 @@ async function* values(stream: AsyncIterable<unknown>): AsyncGenerator<string> {
   for await (const item of stream) yield JSON.stringify((item as { value: unknown }).value);
 }
 
+/** What is too long for any record is cut, as gateways cut theirs, so that it holds up nothing that comes after it. */
 async function* separated(texts: AsyncIterable<string>): AsyncGenerator<string> {
-  for await (const text of texts) yield* recordTexts(text);
+  for await (const text of texts) {
+    for (const record of recordTexts(text))
+      yield record.length > recordCharactersMax ? record.slice(0, chunkBytes) : record;
+  }
 }
 
 async function* chunked(records: AsyncIterable<string>): AsyncGenerator<Buffer> {

@@ -140,7 +140,8 @@ function openRemote(url: string, key: string, source: string | null): Sink {
         signal: stop.signal,
         onFailure: (error) => process.stderr.write(`${path}: ${error.message}; tried again\n`),
       });
-      if (outcome.kind === 'refused') throw new Error(`${path}: ${target.origin} refused: ${outcome.detail}`);
+      if (outcome.kind === 'refused')
+        throw new ConfigurationError(`${path}: ${target.origin} refused: ${outcome.detail}`);
       return outcome.stored;
     },
     close: async () => stop.abort(),

@@ -67,6 +67,16 @@ test('what is left of a cut first line is rejected, and the lines after it are r
   expect(await read(content)).toEqual({ calls: 20, call: 20, rejected: 2 });
 });
 
+test('a line of many megabytes holds up no other, and is read as far as a record may be long', async () => {
+  const long = JSON.stringify({ ...record(1), Note: '€'.repeat(6 * 1024 * 1024) });
+  expect(await read([lines([record(0)]), long, lines([record(2)])].join('\n'))).toEqual({ calls: 3, call: 3 });
+  expect(await read(`${lines([record(0)])}\n${'x'.repeat(17 * 1024 * 1024)}`)).toEqual({
+    calls: 1,
+    call: 1,
+    rejected: 1,
+  });
+});
+
 test('a line ends at its line feed and not at a line separator within a text', async () => {
   const note = { Note: 'one\u2028two\u2029three\u0085four' };
   const texts = lines([0, 1].map((n) => Object.assign(record(n), note)));
