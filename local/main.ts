@@ -66,7 +66,8 @@ function flags(): {
 async function startEngine(dataDirectory: string, port: number): Promise<Running> {
   const { openDoor } = await import('./door.ts');
   const password = process.env['GATEMETER_ENGINE_PASSWORD'] ?? '';
-  const door = await openDoor({ dataDirectory, port, password });
+  // An earlier start that was killed has left an engine that notices it, and ends what it has begun.
+  const door = await openDoor({ dataDirectory, port, password, patienceMs: 5_000 });
   return { address: { port: door.port }, close: async () => door.close(), closed: new Promise(() => {}) };
 }
 

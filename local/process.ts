@@ -34,7 +34,7 @@ const wrongConfiguration = 2;
 /** What a process wrote that is no log line and no trace of its code: why it ended, as it would tell a person. */
 function lastWords(output: string): string {
   const lines = output.split('\n').filter((line) => line.trim() !== '' && !/^(\{| +at )/.test(line));
-  return lines.map((line) => `\n  ${line}`).join('');
+  return [...new Set(lines)].map((line) => `\n  ${line}`).join('');
 }
 
 /** Starts a role of `main.ts` as a child. Its log lines go to a file; a child whose first start fails rejects `started`. */

@@ -92,6 +92,10 @@ test(
     await killed.end('SIGKILL');
     await allEnded(data);
 
+    const again = new Demonstration(data, ['--traffic', 'none']);
+    await again.said('Ctrl-C stops everything');
+    await again.end('SIGKILL');
+    // At once: its engine may still be ending.
     const next = new Demonstration(data, ['--traffic', 'none']);
     await next.said('Ctrl-C stops everything');
     expect(await next.end('SIGINT')).toBe(0);
