@@ -97,7 +97,7 @@ async function storeAll(
   source: string | undefined,
   origin: Origin | null,
 ): Promise<Stored | null> {
-  const appended = messagesOf(whole).map(({ body, from }) => {
+  const appended = messagesOf(whole).map(async ({ body, from }) => {
     const place = origin === null ? undefined : { ...origin, record_index: origin.record_index + from };
     return journal.append({ body, source, origin: place });
   });
