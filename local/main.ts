@@ -71,8 +71,11 @@ async function startEngine(dataDirectory: string, port: number): Promise<Running
   return { address: { port: door.port }, close: async () => door.close(), closed: new Promise(() => {}) };
 }
 
+/** Opens its files when the parent says that the data directory is ours. */
 async function startLocalHub(dataDirectory: string, port: number): Promise<Running> {
+  const told = process.send === undefined ? null : once(process, 'message');
   const { startHub } = await import('./hub.ts');
+  await told;
   const options = { dataDirectory, port, hub: 'gateway-logs', log: createLog('hub') };
   const hub = await startHub(options).catch((error: unknown) => {
     const { code } = error as NodeJS.ErrnoException;

@@ -95,6 +95,8 @@ async function startAll(options: StackOptions, run: Run): Promise<Omit<Stack, 'c
     GATEMETER_ENGINE_PASSWORD: password,
     UV_THREADPOOL_SIZE: String(engineThreads),
   });
+  const opened = Promise.withResolvers<void>();
+  const hub = run('hub', ['hub', '--data', join(directory, 'hub'), '--port', String(ports.hub)], {}, opened.promise);
   // Loading their code takes these three as long as the database takes to be ready for them.
   const prepared = Promise.withResolvers<void>();
   const hubVariables = {
@@ -121,8 +123,8 @@ async function startAll(options: StackOptions, run: Run): Promise<Omit<Stack, 'c
 
   // The engine lets one process into its directory. Nothing of a stack that runs there already is touched before that.
   await engine.started;
+  opened.resolve();
   const key = await kept(join(directory, 'api-key'), options.key);
-  const hub = run('hub', ['hub', '--data', join(directory, 'hub'), '--port', String(ports.hub)], {});
   // The hub keeps what is sent before anybody reads it.
   const hubIsUp = hub.started.then(() => options.onHub({ connectionString: hubConnectionString, hub: hubName }));
   // Its failure is met below; until then nobody waits for it.
