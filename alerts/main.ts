@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { databaseConfig, databaseVariables, openDatabase, type DatabaseConfig } from '#clickhouse/client.ts';
 import { differences } from '#clickhouse/contract.ts';
 import { classify } from '#clickhouse/error.ts';
-import { ConfigurationError, messageOf, readEnvironment, wholeNumber } from '#common/environment.ts';
+import { ConfigurationError, httpAddress, messageOf, readEnvironment, wholeNumber } from '#common/environment.ts';
 import { type Running, runUntilSignal } from '#common/lifecycle.ts';
 import { createLog, type Logger } from '#common/log.ts';
 import { retryUntilDone } from '#common/retry.ts';
@@ -51,18 +51,15 @@ export const variables = {
     .describe(
       'Pause between two looks at what is to be evaluated and what people have said, milliseconds (default 5000)',
     ),
-  PUBLIC_URL: z
-    .url()
+  PUBLIC_URL: httpAddress()
     .default('http://127.0.0.1:8080')
     .describe('Address of the API as people reach it, for the links in alerts (default http://127.0.0.1:8080)'),
-  GRAFANA_DASHBOARD_URL: z
-    .url()
+  GRAFANA_DASHBOARD_URL: httpAddress()
     .optional()
     .describe(
       'Address of the Grafana dashboard that alerts link to, for example `https://grafana.example/d/gatemeter-on-call`',
     ),
-  RUNBOOK_URL: z
-    .url()
+  RUNBOOK_URL: httpAddress()
     .optional()
     .describe('Address of the runbook, to which a heading is added (default PUBLIC_URL with /runbook)'),
   ALERTS_METRICS_PORT: wholeNumber(1, 65_535).optional().describe('Port of /metrics and /healthz; unset opens none'),
@@ -126,12 +123,14 @@ export async function start(config: Config): Promise<Running> {
 
 /** The configuration from environment variables and the file that they name, or every problem with it at once. */
 export async function configFrom(environment: Readonly<Record<string, string | undefined>>): Promise<Config> {
-  const read = readEnvironment(variables, environment);
+  const found = await deliveryFrom(environment['ALERTS_CONFIG'] ?? '', environment);
+  const problems = found.kind === 'delivery' ? [] : found.problems;
+  const read = readEnvironment(variables, environment, () => problems);
   const base = read.PUBLIC_URL.replace(/\/$/, '');
   return {
     database: databaseConfig(read),
     name: read.ALERTS_NAME,
-    delivery: read.ALERTS_CONFIG === undefined ? nobody : await deliveryFrom(read.ALERTS_CONFIG, environment),
+    delivery: found.kind === 'delivery' ? found.delivery : nobody,
     places: {
       base,
       grafana: read.GRAFANA_DASHBOARD_URL ?? null,
@@ -145,20 +144,21 @@ export async function configFrom(environment: Readonly<Record<string, string | u
   };
 }
 
+/** What the file says, or its problems under its name; without a file nobody is told. */
 async function deliveryFrom(
   path: string,
   environment: Readonly<Record<string, string | undefined>>,
-): Promise<Delivery> {
+): Promise<ReturnType<typeof readDelivery>> {
+  if (path === '') return { kind: 'delivery', delivery: nobody };
   let text: string;
   try {
     text = await readFile(path, 'utf8');
   } catch (error) {
-    throw new ConfigurationError(`ALERTS_CONFIG ${path} cannot be read: ${messageOf(error)}`);
+    return { kind: 'problems', problems: [`ALERTS_CONFIG ${path} cannot be read: ${messageOf(error)}`] };
   }
   const found = readDelivery(text, environment);
-  if (found.kind === 'delivery') return found.delivery;
-  const problems = found.problems.map((problem) => `  ${problem}`).join('\n');
-  throw new ConfigurationError(`${path} has ${found.problems.length} problem(s):\n${problems}`);
+  if (found.kind === 'delivery') return found;
+  return { kind: 'problems', problems: found.problems.map((problem) => `${path}: ${problem}`) };
 }
 
 if (import.meta.main) await runUntilSignal(async () => start(await configFrom(process.env)));

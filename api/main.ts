@@ -10,7 +10,7 @@ import {
   type DatabaseConfig,
 } from '#clickhouse/client.ts';
 import { differences } from '#clickhouse/contract.ts';
-import { ConfigurationError, messageOf, readEnvironment, wholeNumber } from '#common/environment.ts';
+import { ConfigurationError, httpAddress, messageOf, readEnvironment, wholeNumber } from '#common/environment.ts';
 import { type Running, runUntilSignal } from '#common/lifecycle.ts';
 import { createLog, type Logger } from '#common/log.ts';
 import { startTelemetry, telemetryVariables } from '#common/telemetry.ts';
@@ -131,8 +131,7 @@ export const variables = {
     .describe(
       'Address to listen on (default 127.0.0.1). Questions need a key, but /healthz, /readyz, /metrics, /openapi.json, /docs and / are open to all who reach it; put TLS in front of any other address',
     ),
-  INTAKE_URL: z
-    .url()
+  INTAKE_URL: httpAddress()
     .optional()
     .describe('Intake of an ingest worker (its INGEST_INTAKE_PORT), for POST /v1/intake; unset refuses what is pushed'),
   PORT: wholeNumber(0, 65_535).default(8080).describe('Port to listen on (default 8080; 0 takes a free one)'),

@@ -28,7 +28,7 @@ const titles = {
   not_found: { status: 404, title: 'Not found' },
   conflict: { status: 409, title: 'It is not in a state for this' },
   internal: { status: 500, title: 'The answer could not be computed' },
-  unavailable: { status: 503, title: 'The database cannot answer now' },
+  unavailable: { status: 503, title: 'It cannot be answered now' },
 } as const;
 
 export type ProblemKind = keyof typeof titles;

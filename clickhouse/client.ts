@@ -1,12 +1,13 @@
 import { createClient, type ClickHouseClient, type ClickHouseSettings } from '@clickhouse/client';
 import { Readable } from 'node:stream';
 import { z } from 'zod';
+import { httpAddress } from '#common/environment.ts';
 import type { Arguments, Row, Selection, Table, Types, View } from './view.ts';
 import { insertFromView, insertInto, selectFrom } from './view.ts';
 
 /** The variables that name a database, for every program that needs one. */
 export const databaseVariables = {
-  CLICKHOUSE_URL: z.url().describe('ClickHouse HTTP address, for example http://localhost:8123'),
+  CLICKHOUSE_URL: httpAddress().describe('ClickHouse HTTP address, for example http://localhost:8123'),
   CLICKHOUSE_DATABASE: z
     .string()
     .regex(/^[a-z_][a-z0-9_]*$/i)

@@ -9,12 +9,18 @@ export type Running = {
   readonly address?: { readonly port: number };
 };
 
+function abandoned(): void {
+  process.exit(1);
+}
+
 /**
  * Runs a program until it ends or a signal asks it to. A second signal does not wait any longer. A broken
  * configuration prints its problems and no stack. Exit codes: 0 asked to stop, 1 failed, 2 wrong configuration.
  */
 export async function runUntilSignal(start: () => Promise<Running>): Promise<void> {
   let running: Running;
+  // A signal ends a program that is still starting. So does the end of its parent: what it waits for may never come then.
+  process.on('disconnect', abandoned);
   try {
     running = await start();
   } catch (error) {
@@ -37,6 +43,7 @@ export async function runUntilSignal(start: () => Promise<Running>): Promise<voi
       },
     );
   };
+  process.off('disconnect', abandoned);
   process.on('SIGINT', stop);
   process.on('SIGTERM', stop);
   // Started by another program of this project (a channel is there): its end is ours.

@@ -4,13 +4,11 @@ import { resourceFromAttributes, type Resource } from '@opentelemetry/resources'
 import { MeterProvider, PeriodicExportingMetricReader, type MetricReader } from '@opentelemetry/sdk-metrics';
 import { createServer } from 'node:http';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import { z } from 'zod';
-import { messageOf } from './environment.ts';
+import { httpAddress, messageOf } from './environment.ts';
 
 /** The variables of a program's own telemetry. */
 export const telemetryVariables = {
-  OTEL_EXPORTER_OTLP_ENDPOINT: z
-    .url()
+  OTEL_EXPORTER_OTLP_ENDPOINT: httpAddress()
     .optional()
     .describe('OTLP/HTTP endpoint for traces and metrics, for example http://localhost:4318; unset sends nothing'),
 };

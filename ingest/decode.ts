@@ -1,8 +1,8 @@
-import { breaksOff, cutBytesMin, openMessage, recordsOf, recordsPerMessageMax, type Part } from './envelope.ts';
+import { breaksOff, cutBytesMin, openAll, openMessage, recordsPerMessageMax, type Part } from './envelope.ts';
 import type { Event, RejectReason } from './event.ts';
 import type { Envelope, Format } from './format.ts';
 import type { Message, Origin } from './message.ts';
-import { isObject, parseJson, Reader, type Json, type JsonObject } from './reader.ts';
+import { isObject, Reader, type Json, type JsonObject } from './reader.ts';
 import { fieldName } from './secret.ts';
 import { aiHub } from './sources/ai_hub.ts';
 import { apimGateway } from './sources/apim_gateway.ts';
@@ -67,6 +67,9 @@ const builtin: readonly Format[] = [
 /** Shapes of a message beside `records`, an array, one object or one object per line. */
 const envelopes: readonly Envelope[] = [queryResponse, otlpSpans];
 
+const openingBrace = 0x7b;
+const recordsPerPart = 1_000;
+
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
 /**
@@ -92,29 +95,37 @@ export function decodeMessage(message: Message, declared: readonly Format[] = []
   });
 }
 
-/** A text that is a message or a part of one, and at most how many records it has. */
-type Piece = { readonly text: string; readonly records: number };
-
-/** A line or document of an archive as pieces that a message may hold: itself, or else its records. */
-export function piecesOf(text: string): readonly Piece[] {
-  const isLarge = text.length >= recordsPerMessageMax;
-  if (!isLarge && !/^\uFEFF?\s*(?:\[|\{\s*"records")/i.test(text)) return [{ text, records: 1 }];
-  const parsed = parseJson(text.replace(/^\uFEFF/, ''));
-  const records = parsed === undefined ? [] : recordsOf(parsed, envelopes);
-  if (records.length <= recordsPerMessageMax) return [{ text, records: Math.max(1, records.length) }];
-  return records.map((record) => ({ text: JSON.stringify(record), records: 1 }));
+/**
+ * A text as one text for each record in it; itself where it is one record, none, or not understood, and where it has
+ * more spans than are looked at in one message: it is refused as a whole then.
+ */
+export function recordTexts(text: string): readonly string[] {
+  const opened = openAll(text, envelopes);
+  if (opened.kind === 'refused' || opened.records.length <= 1) return [text];
+  if (opened.records.length > recordsPerMessageMax && /"resourceSpans"/i.test(text)) return [text];
+  try {
+    return opened.records.map((part) => ('broken' in part ? part.broken : JSON.stringify(part.value)));
+  } catch {
+    // Some nestings can be parsed and not written.
+    return [text];
+  }
 }
 
-/** Whether a message would be refused whole because of the number of its records. */
-export function hasTooMany(body: Uint8Array): boolean {
-  // Records are objects, or rows of a table: most bodies have fewer brackets, and need not be read for this.
-  let brackets = 0;
-  for (let at = 0; at < body.length && brackets <= recordsPerMessageMax; at += 1)
-    if (body[at] === 0x7b || body[at] === 0x5b) brackets += 1;
-  if (brackets <= recordsPerMessageMax) return false;
-  const text = textIn(body);
-  const opened = text === null ? null : openMessage(text, envelopes);
-  return opened?.kind === 'refused' && opened.reason === 'too_many_records';
+/** A part of a body, and how many records stand before it there. */
+type BodyPart = { readonly body: Uint8Array; readonly from: number };
+
+/** Bodies of few enough records each that together say what this one does; itself where it has few enough. */
+export function messagesOf(body: Uint8Array): readonly BodyPart[] {
+  // Each record is an object, so that most bodies need no second reading.
+  let objects = 0;
+  for (let at = body.indexOf(openingBrace); at >= 0; at = body.indexOf(openingBrace, at + 1)) objects += 1;
+  const text = objects > recordsPerMessageMax ? textIn(body) : null;
+  const texts = text === null ? [] : recordTexts(text);
+  if (texts.length <= recordsPerMessageMax) return [{ body, from: 0 }];
+  const parts: BodyPart[] = [];
+  for (let from = 0; from < texts.length; from += recordsPerPart)
+    parts.push({ body: Buffer.from(texts.slice(from, from + recordsPerPart).join('\n')), from });
+  return parts;
 }
 
 /** The text of UTF-8 bytes, or null; a policy cuts between bytes, so that a long text may end within a character. */

@@ -25,12 +25,19 @@ export const cutBytesMin = 199_000;
  * policy of the documentation an HTTP message as text. `envelopes` know the other shapes.
  */
 export function openMessage(text: string, envelopes: readonly Envelope[]): Opened {
+  const opened = openAll(text, envelopes);
+  return opened.kind === 'records' ? bounded(opened.records) : opened;
+}
+
+/** The same without the bound. */
+export function openAll(text: string, envelopes: readonly Envelope[]): Opened {
   const parsed = parseJson(text);
-  if (parsed !== undefined) return bounded(recordsOf(parsed, envelopes).map((value) => ({ value })));
+  if (parsed !== undefined)
+    return { kind: 'records', records: recordsOf(parsed, envelopes).map((value) => ({ value })) };
   const message = httpMessageRecord(text);
   if (message !== null) return { kind: 'records', records: [{ value: message }] };
   const lines = text.split('\n').filter((line) => line.trim() !== '');
-  if (lines.length > 1 && /^\s*[{[]/.test(text)) {
+  if (lines.length > 1 && areListed(text, lines)) {
     const parts = lines.flatMap((line): Part[] => {
       const value = parseJson(line);
       return value === undefined
@@ -38,7 +45,7 @@ export function openMessage(text: string, envelopes: readonly Envelope[]): Opene
         : recordsOf(value, envelopes).map((record) => ({ value: record }));
     });
     // A document that is merely broken over lines has no line that is a record.
-    if (parts.some((part) => 'value' in part && isObject(part.value))) return bounded(parts);
+    if (parts.some((part) => 'value' in part && isObject(part.value))) return { kind: 'records', records: parts };
   }
   if (/^\s*[{[]/.test(text) && new TextEncoder().encode(text).length >= cutBytesMin) {
     const value = beforeCut(text);
@@ -46,6 +53,12 @@ export function openMessage(text: string, envelopes: readonly Envelope[]): Opene
     return { kind: 'refused', reason: 'truncated', detail: breaksOff(text) };
   }
   return { kind: 'refused', reason: 'not_json', detail: 'the text is not JSON' };
+}
+
+/** The first line may be what is left of one that was cut; yet a single line of JSON may stand in any text. */
+function areListed(text: string, lines: readonly string[]): boolean {
+  const opening = /^\s*[{[]/;
+  return opening.test(text) || lines.filter((line) => opening.test(line)).length * 2 >= lines.length;
 }
 
 export function breaksOff(text: string): string {
@@ -74,8 +87,7 @@ function beforeCut(text: string): Json {
   return value !== undefined && isObject(value) ? value : null;
 }
 
-/** The records of a parsed message, whatever their number; at most one that is not an object. */
-export function recordsOf(parsed: Json, envelopes: readonly Envelope[]): readonly Json[] {
+function recordsOf(parsed: Json, envelopes: readonly Envelope[]): readonly Json[] {
   // Stream Analytics hands on what it read as an array of messages, each with its records.
   if (Array.isArray(parsed)) return parsed.some(listed) ? parsed.flatMap((one) => listed(one) ?? [one]) : parsed;
   if (!isObject(parsed)) return [parsed];

@@ -3,13 +3,14 @@ import { parseArgs, promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import { z } from 'zod';
 import { databaseConfig, databaseVariables, openDatabase } from '#clickhouse/client.ts';
-import { readEnvironment } from '#common/environment.ts';
+import { httpAddress, readEnvironment } from '#common/environment.ts';
 import { ConfigurationError, messageOf } from '#common/error.ts';
 import { createLog } from '#common/log.ts';
 import { retryUntilDone } from '#common/retry.ts';
 import { isSource } from './decode.ts';
 import { archiveOf, chunksOf, type Archive, type Chunk } from './file.ts';
 import { Journal, type Stored } from './journal.ts';
+import { mappingProblems } from './mapping_file.ts';
 import { ingestMetrics } from './metrics.ts';
 import { rowOptions, rowVariables } from './row_options.ts';
 
@@ -50,7 +51,8 @@ function flags(args: readonly string[]): { files: string[]; source: string | nul
     const { values, positionals } = parseArgs({ args: [...args], allowPositionals: true, options });
     if (positionals.length === 0) throw new Error('no file is named');
     if ((values.url === undefined) !== (values.key === undefined)) throw new Error('--url and --key go together');
-    if (values.url !== undefined && !z.url().safeParse(values.url).success) throw new Error('--url is not a URL');
+    if (values.url !== undefined && !httpAddress().safeParse(values.url).success)
+      throw new Error('--url does not begin with http:// or https://');
     const { source = null, url = null, key = '' } = values;
     return { files: positionals, source, url, key };
   } catch (error) {
@@ -101,7 +103,9 @@ function progress(path: string, bytes: number): (read: number, records: number) 
 /** Straight into the database, as a worker would. */
 function openDirect(environment: Readonly<Record<string, string | undefined>>, source: string | null): Sink {
   const log = createLog('import', 'warn');
-  const read = readEnvironment({ ...databaseVariables, ...rowVariables }, environment);
+  const read = readEnvironment({ ...databaseVariables, ...rowVariables }, environment, (given) =>
+    mappingProblems(given['INGEST_MAPPINGS']),
+  );
   const rows = rowOptions(read);
   if (source !== null && !isSource(source, rows.declared ?? [])) {
     throw new ConfigurationError(`--source ${source} is not known\n${usage}`);
@@ -136,7 +140,8 @@ function openRemote(url: string, key: string, source: string | null): Sink {
         signal: stop.signal,
         onFailure: (error) => process.stderr.write(`${path}: ${error.message}; tried again\n`),
       });
-      if (outcome.kind === 'refused') throw new Error(`${path}: ${target.origin} refused: ${outcome.detail}`);
+      if (outcome.kind === 'refused')
+        throw new ConfigurationError(`${path}: ${target.origin} refused: ${outcome.detail}`);
       return outcome.stored;
     },
     close: async () => stop.abort(),

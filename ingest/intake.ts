@@ -1,14 +1,13 @@
 import { serve, type ServerType } from '@hono/node-server';
 import { Hono, type Context } from 'hono';
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { promisify } from 'node:util';
 import { brotliDecompress, gunzip, inflate, zstdDecompress } from 'node:zlib';
 import type { Database } from '#clickhouse/client.ts';
 import { apiKey } from '#clickhouse/ledger.ts';
 import { ConfigurationError, messageOf } from '#common/error.ts';
-import { hasTooMany, isSource } from './decode.ts';
-import { recordsPerMessageMax } from './envelope.ts';
-import type { Journal } from './journal.ts';
+import { isSource, messagesOf } from './decode.ts';
+import type { Journal, Stored } from './journal.ts';
 import type { Origin } from './message.ts';
 import type { Notify } from './notice.ts';
 import type { Replayed } from './replay.ts';
@@ -79,22 +78,40 @@ async function receive(c: Context, { db, journal, rows }: IntakeOptions): Promis
   }
   const body = await bodyOf(c);
   if (body instanceof Response) return body;
-  if (hasTooMany(body))
-    return problem(c, 413, 'too_large', `the body has more than ${recordsPerMessageMax} records; send it in parts`);
   const origin = originOf(c.req.header('gatemeter-origin'));
   if (origin === undefined) {
     return problem(c, 400, 'invalid_parameter', 'Gatemeter-Origin is not <64 hexadecimal digits>/<number>');
   }
-  const stored = journal.append({
-    body,
-    source: source === anySource ? undefined : source,
-    origin: origin ?? undefined,
-  });
+  const stored = await storeAll(journal, body, source === anySource ? undefined : source, origin);
   if (stored === null) {
     c.header('Retry-After', '5');
     return problem(c, 503, 'unavailable', 'too much waits to be stored; send again later');
   }
-  return c.json({ data: await stored }, 202);
+  return c.json({ data: stored }, 202);
+}
+
+/** What became of a body's records once all are stored; null where some had no room. */
+async function storeAll(
+  journal: Journal,
+  whole: Buffer,
+  source: string | undefined,
+  origin: Origin | null,
+): Promise<Stored | null> {
+  const appended = messagesOf(whole).map(async ({ body, from }) => {
+    const place = origin === null ? undefined : { ...origin, record_index: origin.record_index + from };
+    return journal.append({ body, source, origin: place });
+  });
+  // All are waited for, so that no failure of one is left to nobody.
+  const settled = await Promise.allSettled(appended);
+  const total: Record<string, number> = {};
+  let records = 0;
+  for (const one of settled) {
+    if (one.status === 'rejected') throw one.reason;
+    if (one.value === null) return null;
+    records += one.value.records;
+    for (const [kind, count] of Object.entries(one.value.kinds)) total[kind] = (total[kind] ?? 0) + count;
+  }
+  return { records, kinds: total };
 }
 
 async function replayRejected(c: Context, { db, replay }: IntakeOptions): Promise<Response> {
@@ -168,7 +185,11 @@ type ProblemStatus = 400 | 401 | 403 | 404 | 413 | 415 | 503;
 
 /** RFC 9457, with the types of the API. */
 function problem(c: Context, status: ProblemStatus, type: string, detail: string): Response {
-  return c.json({ type: `/problems/${type}`, title: type.replaceAll('_', ' '), status, detail }, status, {
+  const body = { type: `urn:gatemeter:problem:${type}`, title: type.replaceAll('_', ' '), status, detail };
+  const instance = `urn:uuid:${c.req.header('x-request-id') ?? randomUUID()}`;
+  return c.json({ ...body, instance }, status, {
     'content-type': 'application/problem+json',
+    // The rest of the request may not have been read, and the next one on its connection would fail.
+    connection: 'close',
   });
 }

@@ -9,15 +9,17 @@ import {
 } from '#clickhouse/client.ts';
 import { differences } from '#clickhouse/contract.ts';
 import { classify } from '#clickhouse/error.ts';
-import { ConfigurationError, readEnvironment, wholeNumber } from '#common/environment.ts';
+import { ConfigurationError, httpAddress, readEnvironment, wholeNumber } from '#common/environment.ts';
 import { runUntilSignal, type Running } from '#common/lifecycle.ts';
 import { createLog, type Logger } from '#common/log.ts';
 import { retryUntilDone } from '#common/retry.ts';
 import { serveMetrics, startTelemetry, telemetryVariables } from '#common/telemetry.ts';
+import { connectionStringProblems, entityPathOf } from './connection_string.ts';
 import { openHub, type HubConfig } from './hub.ts';
 import { onRetryOf } from './commit.ts';
 import { openIntake, type Intake } from './intake.ts';
 import { Journal } from './journal.ts';
+import { mappingProblems } from './mapping_file.ts';
 import { ingestMetrics, type IngestMetrics } from './metrics.ts';
 import { notifier, type Notify } from './notice.ts';
 import { Partitions } from './partitions.ts';
@@ -47,7 +49,9 @@ export const variables = {
   ...telemetryVariables,
   EVENT_HUB_CONNECTION_STRING: z
     .string()
-    .startsWith('Endpoint=')
+    .superRefine((text, context) => {
+      for (const message of connectionStringProblems(text)) context.addIssue({ code: 'custom', message });
+    })
     .optional()
     .describe('Connection string of the namespace or hub; or set EVENT_HUB_NAMESPACE for Microsoft Entra ID'),
   EVENT_HUB_NAMESPACE: z
@@ -60,8 +64,8 @@ export const variables = {
   EVENT_HUB_NAME: z
     .string()
     .min(1)
-    .default('gateway-logs')
-    .describe('Event hub that the gateways log to (default gateway-logs)'),
+    .optional()
+    .describe('Event hub that the gateways log to (default the EntityPath of the connection string, or gateway-logs)'),
   EVENT_HUB_CONSUMER_GROUP: z
     .string()
     .min(1)
@@ -70,8 +74,7 @@ export const variables = {
   EVENT_HUB_GENERATION: wholeNumber(1, 1_000_000)
     .default(1)
     .describe('Raise by one after the hub was recreated under its name (default 1)'),
-  EVENT_HUB_CHECKPOINT_CONTAINER_URL: z
-    .url()
+  EVENT_HUB_CHECKPOINT_CONTAINER_URL: httpAddress()
     .optional()
     .describe('Blob container for checkpoints that other tools read; ingest itself trusts the database only'),
   INGEST_OWNER: z
@@ -182,13 +185,25 @@ async function untilItAnswers<T>(ask: () => Promise<T>, notify: Notify): Promise
   return answer.value;
 }
 
-/** The configuration from environment variables, or every problem with them at once. */
+const defaultHub = 'gateway-logs';
+
+/** What is wrong with the hub's variables together. */
+function hubProblems(given: Readonly<Record<string, string | undefined>>): string[] {
+  const { EVENT_HUB_CONNECTION_STRING: connectionString, EVENT_HUB_NAMESPACE: namespace, EVENT_HUB_NAME: name } = given;
+  if ((connectionString === undefined) === (namespace === undefined))
+    return ['set exactly one of EVENT_HUB_CONNECTION_STRING and EVENT_HUB_NAMESPACE'];
+  const path = entityPathOf(connectionString);
+  if (path === undefined || name === undefined || path === name) return [];
+  return [`EVENT_HUB_NAME is ${name}, and EVENT_HUB_CONNECTION_STRING is of the hub ${path}; leave EVENT_HUB_NAME out`];
+}
+
+/** The configuration from environment variables, or every problem with them and the files that they name at once. */
 export function configFrom(environment: Readonly<Record<string, string | undefined>>): Config {
-  const read = readEnvironment(variables, environment);
+  const read = readEnvironment(variables, environment, (given) => [
+    ...hubProblems(given),
+    ...mappingProblems(given['INGEST_MAPPINGS']),
+  ]);
   const { EVENT_HUB_CONNECTION_STRING: connectionString, EVENT_HUB_NAMESPACE: namespace } = read;
-  if ((connectionString === undefined) === (namespace === undefined)) {
-    throw new ConfigurationError('set exactly one of EVENT_HUB_CONNECTION_STRING and EVENT_HUB_NAMESPACE');
-  }
   return {
     database: databaseConfig(read),
     hub: {
@@ -196,7 +211,7 @@ export function configFrom(environment: Readonly<Record<string, string | undefin
         connectionString === undefined
           ? { kind: 'entra', namespace: String(namespace) }
           : { kind: 'connection_string', connectionString },
-      hub: read.EVENT_HUB_NAME,
+      hub: read.EVENT_HUB_NAME ?? entityPathOf(connectionString) ?? defaultHub,
       consumerGroup: read.EVENT_HUB_CONSUMER_GROUP,
       generation: read.EVENT_HUB_GENERATION,
       checkpointContainerUrl: read.EVENT_HUB_CHECKPOINT_CONTAINER_URL ?? null,

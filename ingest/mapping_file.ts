@@ -8,17 +8,35 @@ import { readMapping } from './mapping.ts';
  * that cannot be read, is no JSON, is no mapping, or has the name of another.
  */
 export function readMappings(paths: readonly string[]): Format[] {
+  const { formats, problems } = readAll(paths);
+  if (problems.length === 0) return formats;
+  throw new ConfigurationError(
+    `the mapping files have ${problems.length} problem(s):\n${problems.map((problem) => `  ${problem}`).join('\n')}`,
+  );
+}
+
+/** The files that a variable names, comma separated. */
+export function mappingPaths(text: string | undefined): string[] {
+  const paths = (text ?? '').split(',').map((path) => path.trim());
+  return paths.filter((path) => path !== '');
+}
+
+/** Every problem of every file that a variable names. */
+export function mappingProblems(text: string | undefined): readonly string[] {
+  return readAll(mappingPaths(text)).problems;
+}
+
+function readAll(paths: readonly string[]): { readonly formats: Format[]; readonly problems: readonly string[] } {
   const problems: string[] = [];
   const formats = new Map<string, Format>();
   for (const path of paths) {
     const read = readFile(path);
-    if (read.kind === 'problems') problems.push(...read.problems.map((problem) => `  ${path}: ${problem}`));
+    if (read.kind === 'problems') problems.push(...read.problems.map((problem) => `${path}: ${problem}`));
     else if (formats.has(read.format.source))
-      problems.push(`  ${path}: name is that of an earlier file; give each mapping its own name`);
+      problems.push(`${path}: name is that of an earlier file; give each mapping its own name`);
     else formats.set(read.format.source, read.format);
   }
-  if (problems.length === 0) return [...formats.values()];
-  throw new ConfigurationError(`the mapping files have ${problems.length} problem(s):\n${problems.join('\n')}`);
+  return { formats: [...formats.values()], problems };
 }
 
 function readFile(path: string): ReturnType<typeof readMapping> {

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { databaseConfig, databaseVariables, openDatabase, type Database } from '#clickhouse/client.ts';
 import { backfills } from '#clickhouse/tables.ts';
 import { polledThrough } from '#clickhouse/ledger.ts';
-import { readEnvironment } from '#common/environment.ts';
+import { httpAddress, readEnvironment } from '#common/environment.ts';
 import { ConfigurationError, messageOf } from '#common/error.ts';
 import type { Running } from '#common/lifecycle.ts';
 import { createLog } from '#common/log.ts';
@@ -26,9 +26,9 @@ const windowMs = 60 * minuteMs;
 /** The variables of the poller. */
 export const pollVariables = {
   ...databaseVariables,
-  METRICS_ENDPOINT: z
-    .url()
-    .describe('Regional metrics endpoint, for example https://westeurope.metrics.monitor.azure.com'),
+  METRICS_ENDPOINT: httpAddress().describe(
+    'Regional metrics endpoint, for example https://westeurope.metrics.monitor.azure.com',
+  ),
   METRICS_RESOURCES: z
     .string()
     .transform((text) => text.split(',').map((id) => id.trim()))

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { readMappings } from './mapping_file.ts';
+import { mappingPaths, readMappings } from './mapping_file.ts';
 import type { RowOptions } from './rows.ts';
 
 /** The variables that say what records become, whatever way they come in. */
@@ -21,6 +21,5 @@ export function rowOptions(read: {
   readonly INGEST_MAPPINGS?: string | undefined;
   readonly INGEST_KEEP_REJECTED: 'redacted' | 'all';
 }): RowOptions {
-  const paths = (read.INGEST_MAPPINGS ?? '').split(',').map((path) => path.trim());
-  return { declared: readMappings(paths.filter((path) => path !== '')), keep: read.INGEST_KEEP_REJECTED };
+  return { declared: readMappings(mappingPaths(read.INGEST_MAPPINGS)), keep: read.INGEST_KEEP_REJECTED };
 }

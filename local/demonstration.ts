@@ -1,5 +1,6 @@
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { messageOf } from '#common/error.ts';
 import type { Running } from '#common/lifecycle.ts';
 import { countedCalls, ready, settled, summary } from './answers.ts';
 import type { Replay } from './producer.ts';
@@ -79,17 +80,26 @@ async function show(stack: Stack, sending: Sending, progress: Progress, signal: 
   let answered = false;
   // Asked also after all was sent: the last messages are still on their way then.
   while (!signal.aborted) {
-    const calls = await countedCalls(stack);
-    if (!answered && calls !== '0') {
-      answered = true;
-      progress.say(`first answer after ${progress.seconds()} s`);
+    try {
+      const calls = await countedCalls(stack);
+      if (!answered && calls !== '0') {
+        answered = true;
+        progress.say(`first answer after ${progress.seconds()} s`);
+      }
+      progress.show(`${sending.state}, counted ${calls} calls`);
+      if (sending.isOver && (await settled(stack))) {
+        progress.say(await summary(stack, await sending.done, progress.seconds()));
+        return;
+      }
+    } catch (error) {
+      if (sending.isOver) await sending.done;
+      // A process that ended is started again, and the question is asked again then.
+      progress.show(`${sending.state}; no answer: ${messageOf(error)}`);
     }
-    progress.show(`${sending.state}, counted ${calls} calls`);
-    if (sending.isOver && (await settled(stack))) break;
     await delay(400, undefined, { signal }).catch(() => {});
   }
-  const replayed = await sending.done;
-  if (!signal.aborted) progress.say(await summary(stack, replayed, progress.seconds()));
+  // The hub stays until the sending has noticed.
+  await sending.done;
 }
 
 /** One line that is written over on a terminal, and a new line each time it changes elsewhere, as in a log. */

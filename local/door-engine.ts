@@ -1,8 +1,9 @@
 import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { messageOf } from '#common/error.ts';
+import { ConfigurationError, messageOf } from '#common/error.ts';
 
 /** A native connection: its settings, parameters and unread output are its own, the data is the process's. */
 export type Connection = { readonly connection: unique symbol };
@@ -50,6 +51,8 @@ export function loadEngine(): Engine {
   return loader.loadNative();
 }
 
+const tryAgainMs = 200;
+
 /** Runs a statement of the door's own and gives its rows as JSON arrays. */
 export async function ask(engine: Engine, connection: Connection, sql: string): Promise<unknown[][]> {
   const { bytes } = await engine.QueryAsyncConnection(connection, sql, 'JSONCompactEachRow');
@@ -71,11 +74,16 @@ export function loadsOf(directory: string): string {
  * Opens the directory for this process and keeps it open as long as the connection. Fails when another process has
  * it. The database `default` becomes an ordinary one: the engine's own shows every file of the machine as a table.
  */
-export async function openDirectory(engine: Engine, directory: string, memoryBytes: number): Promise<Connection> {
+export async function openDirectory(
+  engine: Engine,
+  directory: string,
+  memoryBytes: number,
+  patienceMs: number,
+): Promise<Connection> {
   mkdirSync(directory, { recursive: true });
   const configuration = join(directory, 'door.xml');
   writeFileSync(configuration, configurationText(memoryBytes));
-  const connection = takeDirectory(engine, directory, configuration);
+  const connection = await takeDirectory(engine, directory, configuration, patienceMs);
   // Only now is the directory this process's own. What lies there, a killed process had not yet inserted.
   rmSync(loadsOf(directory), { recursive: true, force: true });
   mkdirSync(loadsOf(directory));
@@ -83,18 +91,30 @@ export async function openDirectory(engine: Engine, directory: string, memoryByt
   return connection;
 }
 
-function takeDirectory(engine: Engine, directory: string, configuration: string): Connection {
-  let reason = 'no connection';
-  try {
-    const connection = engine.CreateConnection(directory, [`--config-file=${configuration}`]);
-    if (connection !== null) return connection;
-  } catch (error) {
-    reason = messageOf(error);
+/** A process that was told to end may need a moment for it. */
+async function takeDirectory(
+  engine: Engine,
+  directory: string,
+  configuration: string,
+  patienceMs: number,
+): Promise<Connection> {
+  const until = performance.now() + patienceMs;
+  for (;;) {
+    let reason = 'no connection';
+    try {
+      const connection = engine.CreateConnection(directory, [`--config-file=${configuration}`]);
+      if (connection !== null) return connection;
+    } catch (error) {
+      reason = messageOf(error);
+    }
+    if (performance.now() >= until) {
+      throw new ConfigurationError(
+        `the embedded engine cannot open ${directory}. Remedy: end the other process that uses it, or choose another ` +
+          `directory; one process has one directory, and one directory one process. (${reason})`,
+      );
+    }
+    await delay(tryAgainMs);
   }
-  throw new Error(
-    `the embedded engine cannot open ${directory}. Remedy: end the other process that uses it, or choose another ` +
-      `directory; one process has one directory, and one directory one process. (${reason})`,
-  );
 }
 
 /** Puts an ordinary database on disk in the place of the one that the engine makes at each start. */

@@ -35,7 +35,7 @@ const growing = new Set(['INSERT', 'CREATE', 'OPTIMIZE', 'ALTER']);
 
 /** Answers one request; never throws. */
 export async function serve(desk: Desk, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const url = new URL(request.url ?? '/', 'http://door');
+  const url = targetOf(request.url ?? '/');
   for (const [name, value] of Object.entries(commonHeaders(queryIdOf(url), desk.catalogue.timezone))) {
     response.setHeader(name, value);
   }
@@ -54,6 +54,12 @@ export async function serve(desk: Desk, request: IncomingMessage, response: Serv
   } catch (error) {
     await fail(desk, state, failureOf(error));
   }
+}
+
+/** What is asked for. `//` alone is no reference that a URL can be read from, and `//name` would be read as a host. */
+function targetOf(target: string): URL {
+  if (target.startsWith('/')) return new URL(`http://door${target}`);
+  return URL.canParse(target) ? new URL(target) : new URL('http://door/');
 }
 
 /** How far an answer has got: a failure is told in another way at each step. */
@@ -128,7 +134,8 @@ function prepare(desk: Desk, ask: Ask): { job: Job; head: Head } {
       protocol: ask.protocol,
     },
     head: {
-      format,
+      // A statement without an answer never asks whether there is such a format, and not every name fits a header.
+      format: format.replaceAll(/[^\x21-\x7e]/g, '_'),
       contentType: known?.contentType ?? 'text/plain; charset=UTF-8',
       encoding: chooseEncoding(ask.acceptsEncodings),
       tag: randomBytes(8).toString('hex'),

@@ -101,6 +101,8 @@ function readText(sql: string): Statement {
     if (verb === '') verb = word;
     if (word === 'TOTALS' || word === 'EXTREMES') hasTotals = true;
     if ((before === 'INTO' && word === 'OUTFILE') || (before === 'FROM' && word === 'INFILE')) throw noFiles();
+    // The data of input() would stand in the text of the statement, and the engine passes over it without a word.
+    if (verb === 'INSERT' && before === 'INPUT' && token.text === '(') throw new StatementError(noInput);
     if (awaitsFormat && (token.kind === 'word' || token.kind === 'quoted')) {
       format = token.text;
       inSettings = false;
@@ -115,6 +117,8 @@ function readText(sql: string): Statement {
   if (isEmpty) throw new StatementError('Syntax error: Empty query');
   return { kind: 'text', verb, sql, format, hasTotals };
 }
+
+const noInput = 'input() is not there in the embedded engine: insert the rows as they are and select from the table';
 
 function noFiles(): StatementError {
   return new StatementError('Files of the server cannot be read or written through HTTP (INFILE, OUTFILE)');

@@ -17,6 +17,8 @@ export type DoorOptions = {
   readonly password?: string;
   /** Below this many free bytes rows are refused: the engine acknowledges rows that it could not write. Default 2 GB. */
   readonly minimumFreeBytes?: number;
+  /** How long to wait for another process to let go of the directory, in milliseconds. Default 0. */
+  readonly patienceMs?: number;
   /** How many requests run at once; the others wait. Default 12, of which 2 are for writes only. */
   readonly places?: number;
   /** The memory of the engine in bytes. Default: 60 % of the machine's. A single query may have half of it. */
@@ -48,7 +50,7 @@ export async function openDoor(options: DoorOptions): Promise<Door> {
   const memoryBytes = options.memoryBytes ?? Math.floor(machineMemory() * 0.6);
   const engine = loadEngine();
   // This connection keeps the directory open while no request does.
-  const anchor = await openDirectory(engine, dataDirectory, memoryBytes);
+  const anchor = await openDirectory(engine, dataDirectory, memoryBytes, options.patienceMs ?? 0);
   const catalogue = await readCatalogue(engine, anchor);
   const watch = new Watch(engine, anchor);
   const lane = new Lane({

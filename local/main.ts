@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { parseArgs } from 'node:util';
-import { ConfigurationError } from '#common/error.ts';
+import { ConfigurationError, messageOf } from '#common/error.ts';
 import { runUntilSignal, type Running } from '#common/lifecycle.ts';
 import { createLog } from '#common/log.ts';
 
@@ -66,13 +66,21 @@ function flags(): {
 async function startEngine(dataDirectory: string, port: number): Promise<Running> {
   const { openDoor } = await import('./door.ts');
   const password = process.env['GATEMETER_ENGINE_PASSWORD'] ?? '';
-  const door = await openDoor({ dataDirectory, port, password });
+  // An earlier start that was killed has left an engine that notices it, and ends what it has begun.
+  const door = await openDoor({ dataDirectory, port, password, patienceMs: 5_000 });
   return { address: { port: door.port }, close: async () => door.close(), closed: new Promise(() => {}) };
 }
 
+/** Opens its files when the parent says that the data directory is ours. */
 async function startLocalHub(dataDirectory: string, port: number): Promise<Running> {
+  const told = process.send === undefined ? null : once(process, 'message');
   const { startHub } = await import('./hub.ts');
-  const hub = await startHub({ dataDirectory, port, hub: 'gateway-logs', log: createLog('hub') });
+  await told;
+  const options = { dataDirectory, port, hub: 'gateway-logs', log: createLog('hub') };
+  const hub = await startHub(options).catch((error: unknown) => {
+    const { code } = error as NodeJS.ErrnoException;
+    throw code === 'EADDRINUSE' || code === 'EACCES' ? new ConfigurationError(messageOf(error)) : error;
+  });
   return { address: { port: hub.port }, close: async () => hub.close(), closed: new Promise(() => {}) };
 }
 

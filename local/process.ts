@@ -1,9 +1,10 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { openSync } from 'node:fs';
+import { fstatSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { setTimeout as delay } from 'node:timers/promises';
+import { ConfigurationError } from '#common/error.ts';
 
 export type ProcessOptions = {
   readonly name: string;
@@ -27,10 +28,20 @@ export type KeptProcess = {
 
 const restartPauseMs = 500;
 const stopPatienceMs = 10_000;
+/** The exit code of `runUntilSignal` for what a person can mend. */
+const wrongConfiguration = 2;
+
+/** What a process wrote that is no log line and no trace of its code: why it ended, as it would tell a person. */
+function lastWords(output: string): string {
+  const lines = output.split('\n').filter((line) => line.trim() !== '' && !/^(\{| +at )/.test(line));
+  return [...new Set(lines)].map((line) => `\n  ${line}`).join('');
+}
 
 /** Starts a role of `main.ts` as a child. Its log lines go to a file; a child whose first start fails rejects `started`. */
 export function keep(options: ProcessOptions): KeptProcess {
-  const log = openSync(join(options.logDirectory, `${options.name}.log`), 'a');
+  const logFile = join(options.logDirectory, `${options.name}.log`);
+  const log = openSync(logFile, 'a');
+  const before = fstatSync(log).size;
   const first = Promise.withResolvers<number>();
   // Whoever waits for the start sees the failure; nobody has to.
   first.promise.catch(() => {});
@@ -53,11 +64,9 @@ export function keep(options: ProcessOptions): KeptProcess {
     child.on('exit', (code, signal) => {
       if (closing) return;
       if (!everStarted) {
-        first.reject(
-          new Error(
-            `${options.name} did not start (exit code ${code}); see ${join(options.logDirectory, `${options.name}.log`)}`,
-          ),
-        );
+        const said = lastWords(readFileSync(logFile).subarray(before).toString());
+        const text = `${options.name} did not start (${signal ?? `exit code ${code}`}); see ${logFile}${said}`;
+        first.reject(code === wrongConfiguration ? new ConfigurationError(text) : new Error(text));
         return;
       }
       options.onRestart(options.name, signal ?? `exit code ${code}`);

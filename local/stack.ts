@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { openDatabase, type Database, type DatabaseConfig } from '#clickhouse/client.ts';
 import { attributions, tenants } from '#clickhouse/money.ts';
 import { apiKeys } from '#clickhouse/tables.ts';
+import { ConfigurationError, messageOf } from '#common/error.ts';
 import { createLog } from '#common/log.ts';
 import { engineThreads } from './engine-threads.ts';
 import { keep, type KeptProcess } from './process.ts';
@@ -38,11 +39,12 @@ export type Stack = {
 
 const hubName = 'gateway-logs';
 const databaseName = 'gatemeter';
+/** What a directory answers that is none, or that we may not write into. */
+const unusable = new Set(['EACCES', 'EEXIST', 'EISDIR', 'ENOSPC', 'ENOTDIR', 'EPERM', 'EROFS']);
 
 /** Starts engine, hub, ingest, alerts and API as processes of their own: all at once, and each waits for what it needs. */
 export async function startStack(options: StackOptions): Promise<Stack> {
   const logDirectory = join(options.dataDirectory, 'logs');
-  await mkdir(logDirectory, { recursive: true });
   const started: KeptProcess[] = [];
   const close = async (): Promise<void> => {
     for (const process of started.toReversed()) await process.stop();
@@ -53,10 +55,13 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     return process;
   };
   try {
+    await mkdir(logDirectory, { recursive: true });
     return { ...(await startAll(options, run)), close };
   } catch (error) {
     await close();
-    throw error;
+    const { code = '' } = error as NodeJS.ErrnoException;
+    if (!unusable.has(code)) throw error;
+    throw new ConfigurationError(`--data ${options.dataDirectory} cannot be used: ${messageOf(error)}`);
   }
 }
 
@@ -70,7 +75,6 @@ type Run = (
 async function startAll(options: StackOptions, run: Run): Promise<Omit<Stack, 'close'>> {
   const directory = options.dataDirectory;
   const password = await kept(join(directory, 'clickhouse-password'), null);
-  const key = await kept(join(directory, 'api-key'), options.key);
   const ports = {
     engine: await freePort(),
     hub: options.hubPort || (await freePort()),
@@ -86,12 +90,13 @@ async function startAll(options: StackOptions, run: Run): Promise<Omit<Stack, 'c
   const hubConnectionString = `Endpoint=sb://127.0.0.1:${ports.hub};SharedAccessKeyName=local;SharedAccessKey=local;UseDevelopmentEmulator=true;EntityPath=${hubName}`;
   const clickhouse = { CLICKHOUSE_URL: database.url, CLICKHOUSE_DATABASE: databaseName, CLICKHOUSE_PASSWORD: password };
 
-  options.onStep('starting the embedded ClickHouse and the local Event Hub');
+  options.onStep('starting the embedded ClickHouse');
   const engine = run('engine', ['engine', '--data', join(directory, 'clickhouse'), '--port', String(ports.engine)], {
     GATEMETER_ENGINE_PASSWORD: password,
     UV_THREADPOOL_SIZE: String(engineThreads),
   });
-  const hub = run('hub', ['hub', '--data', join(directory, 'hub'), '--port', String(ports.hub)], {});
+  const opened = Promise.withResolvers<void>();
+  const hub = run('hub', ['hub', '--data', join(directory, 'hub'), '--port', String(ports.hub)], {}, opened.promise);
   // Loading their code takes these three as long as the database takes to be ready for them.
   const prepared = Promise.withResolvers<void>();
   const hubVariables = {
@@ -116,11 +121,14 @@ async function startAll(options: StackOptions, run: Run): Promise<Omit<Stack, 'c
   const links = { ALERTS_NAME: 'local', PUBLIC_URL: `http://127.0.0.1:${ports.api}` };
   const alerts = run('alerts', ['alerts'], { ...clickhouse, ...links, ...told }, prepared.promise);
 
+  // The engine lets one process into its directory. Nothing of a stack that runs there already is touched before that.
+  await engine.started;
+  opened.resolve();
+  const key = await kept(join(directory, 'api-key'), options.key);
   // The hub keeps what is sent before anybody reads it.
   const hubIsUp = hub.started.then(() => options.onHub({ connectionString: hubConnectionString, hub: hubName }));
   // Its failure is met below; until then nobody waits for it.
   hubIsUp.catch(() => {});
-  await engine.started;
   options.onStep('migrating');
   await prepare(database, key);
   prepared.resolve();
@@ -149,8 +157,9 @@ async function prepare(database: DatabaseConfig, key: string): Promise<void> {
 /** A secret that survives restarts: the given one, the one in the file, or a new one. */
 async function kept(file: string, given: string | null): Promise<string> {
   if (given === null) {
-    const before = await readFile(file, 'utf8').catch(() => null);
-    if (before !== null) return before;
+    const before = await readFile(file, 'utf8').catch(() => '');
+    // A start that was killed may have left it empty, and an editor adds a line break.
+    if (before.trim() !== '') return before.trim();
   }
   const secret = given ?? `gm_${randomBytes(32).toString('base64url')}`;
   await writeFile(file, secret, { mode: 0o600 });

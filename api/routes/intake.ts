@@ -29,7 +29,7 @@ export function intakeRoutes(app: App, setting: Setting): void {
     tags: ['Intake'],
     summary: 'The bridge for gateways that push over HTTP',
     description:
-      'Answers 202 only when every record is safe in the ledger, understood or kept as rejected. After any other answer send the same body again: records that name their call count once. One object, an array, {"records": [...]} or one object per line; at most 16 MiB and 10,000 records, also packed with gzip, deflate, br or zstd.\n\nRoles: intake (for the sources that its key names), admin.',
+      'Answers 202 only when every record is safe in the ledger, understood or kept as rejected. After any other answer send the same body again: records that name their call count once. One object, an array, {"records": [...]} or one object per line; at most 16 MiB, also packed with gzip, deflate, br or zstd.\n\nRoles: intake (for the sources that its key names), admin.',
     security: [{ key: [] }],
     request: {
       params: z.object({
@@ -82,6 +82,7 @@ async function relay(c: AskedContext, { intakeUrl, log }: Setting): Promise<Resp
     const value = c.req.header(name);
     return value === undefined ? [] : [[name, value]];
   });
+  headers.push(['x-request-id', c.get('requestId')]);
   const body = c.req.raw.body;
   try {
     const init = { method: 'POST', headers, body, duplex: 'half', signal: c.req.raw.signal } as RequestInit;

@@ -85,6 +85,34 @@ test.each([
   expect(data.kinds.call).toBe(data.records);
 });
 
+test('a body with more records than one message may have is stored whole', async () => {
+  const many = Array.from({ length: 10_400 }, (_, n) =>
+    JSON.stringify({ ...record, RequestId: `0f3c6f8a-6f5e-4d5e-9c6a-1${String(n).padStart(11, '0')}` }),
+  );
+  for (const body of [many.join('\n'), `{"records":[${many.join(',')}]}`]) {
+    const answer = await post(app, '/v1/intake/any', key, body);
+    expect(await answer.json()).toEqual({ data: { records: 10_400, kinds: { call: 10_400 } } });
+  }
+  await journal.idle();
+  const [stored] = await ledger.db.query<{ calls: string }>(
+    "SELECT count() AS calls FROM calls FINAL WHERE call_id LIKE '%-9c6a-1%'",
+  );
+  expect(stored?.calls).toBe('10400');
+}, 60_000);
+
+test('a body that is refused spoils no request after it, and the refusal is a problem as the reference describes it', async () => {
+  const large = new Uint8Array(17 * 1024 * 1024).fill(32);
+  for (let time = 0; time < 3; time += 1) {
+    const refused = await post(app, '/v1/intake/any', key, large);
+    expect(refused.status).toBe(413);
+    expect(await refused.json()).toMatchObject({
+      type: 'urn:gatemeter:problem:too_large',
+      instance: `urn:uuid:${refused.headers.get('x-request-id')}`,
+    });
+    expect((await post(app, '/v1/intake/any', key, JSON.stringify(record))).status).toBe(202);
+  }
+});
+
 test('a key sends for its own sources only, and replays nothing', async () => {
   expect((await post(app, '/v1/intake/any', kongOnly, '{}')).status).toBe(403);
   expect((await post(app, '/v1/intake/kong', kongOnly, JSON.stringify({ foreign: 1 }))).status).toBe(202);

@@ -4,6 +4,7 @@ import type { z } from 'zod';
 import { roles } from '../../api/auth.ts';
 import { readDelivery } from '../../alerts/config.ts';
 import { variables as alertsVariables } from '../../alerts/main.ts';
+import { parseKeyOptions } from '../../api/keys.ts';
 import { variables as apiVariables } from '../../api/main.ts';
 import { backfillVariables } from '../../ingest/backfill.ts';
 import { variables as ingestVariables } from '../../ingest/main.ts';
@@ -122,6 +123,19 @@ test.each(pages)('every command, file and link of %s leads somewhere', (name) =>
     const target = new URL(link, page);
     expect([link, existsSync(target)]).toEqual([link, true]);
     if (target.hash !== '') expect(anchorsOf(target)).toContain(target.hash.slice(1));
+  }
+});
+
+/** All that people copy commands from. */
+const printed = ['../README.md', '../docker-compose.yml', ...globSync('*.md', { cwd: docs }).sort()];
+
+test('every command that makes a key is accepted as it is printed', () => {
+  const commands = printed.flatMap((name) =>
+    [...read(name).matchAll(/(?:api\/main\.ts key|npm run key --) (--[^`|\n]+)/g)].map(([, args = '']) => [name, args]),
+  );
+  expect(new Set(commands.map(([name]) => name)).size).toBeGreaterThanOrEqual(5);
+  for (const [name, args = ''] of commands) {
+    expect(() => parseKeyOptions(args.trim().split(/\s+/)), `${name}: ${args}`).not.toThrow();
   }
 });
 

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { apiKeys } from '#clickhouse/tables.ts';
 import { pipeline, rejected } from '#clickhouse/pipeline.ts';
 import type { Database } from '#clickhouse/client.ts';
+import { ConfigurationError } from '#common/error.ts';
 import { noFields } from '../../ingest/event.ts';
 import type { Format } from '../../ingest/format.ts';
 import { importFiles } from '../../ingest/import.ts';
@@ -160,12 +161,6 @@ describe('POST /v1/intake/{source}', () => {
     const bomb = gzipSync(Buffer.alloc(17 * 1024 * 1024, ' '));
     expect((await post('/v1/intake/any', admin, bomb, { 'content-encoding': 'gzip' })).status).toBe(413);
   });
-
-  test('more records than one message may have are refused, because they could not be kept', async () => {
-    for (const body of [lines(times(10_001, anonymous)), JSON.stringify({ records: times(10_001, {}) })])
-      expect((await post('/v1/intake/any', admin, body)).status).toBe(413);
-    expect((await totals()).events).toBe(0);
-  });
 });
 
 function file(name: string, content: string | Buffer): string {
@@ -234,6 +229,15 @@ describe('npm run import', () => {
   ])('%j is refused with its reason', async (args, reason) => {
     await expect(run(...args)).rejects.toThrow(reason);
   });
+});
+
+test('an import that the API refuses ends with its reason, as a message and not as a trace', async () => {
+  const refused = importFiles(
+    [file('refused.json', lines([anonymous])), '--url', `http://127.0.0.1:${intake.port}`, '--key', 'unknown'],
+    {},
+  );
+  await expect(refused).rejects.toThrow(ConfigurationError);
+  await expect(refused).rejects.toThrow(/refused\.json: .* refused: 401/);
 });
 
 describe('POST /v1/rejected/replay', () => {

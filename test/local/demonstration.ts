@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
 import { untilTrue } from '../support/stack-until.ts';
@@ -48,6 +48,14 @@ export class Demonstration {
     return this.#child.exitCode;
   }
 
+  /** Kills one of its processes, as the system does that needs memory. */
+  killRole(role: string): void {
+    const pids = processes().filter(
+      ({ command, parent }) => parent === this.#child.pid && command.split('\0').includes(role),
+    );
+    for (const { pid } of pids) process.kill(pid, 'SIGKILL');
+  }
+
   /** What follows a word at the start of a line. */
   line(word: string): string {
     const found = this.output.split('\n').find((text) => text.trimStart().startsWith(word));
@@ -62,22 +70,34 @@ export class Demonstration {
   }
 }
 
-/** No process of a data directory is left. */
+/** No process of a data directory is left: neither those that name it, nor those that log into it. */
 export async function allEnded(dataDirectory: string): Promise<void> {
   await untilTrue('every process of the stack has ended', () =>
-    commands().every((text) => !text.includes(dataDirectory)),
+    processes().every(({ command, output }) => !command.includes(dataDirectory) && !output.startsWith(dataDirectory)),
   );
 }
 
-function commands(): string[] {
+type Process = {
+  readonly pid: number;
+  readonly parent: number;
+  /** Its arguments, each with a NUL behind it. */
+  readonly command: string;
+  /** The file that it writes to. */
+  readonly output: string;
+};
+
+function processes(): Process[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
-    .map((name) => {
+    .flatMap((name) => {
       try {
-        return readFileSync(`/proc/${name}/cmdline`, 'utf8');
+        const command = readFileSync(`/proc/${name}/cmdline`, 'utf8');
+        // The name in parentheses may hold spaces; after it come the state and the parent.
+        const [, parent] = readFileSync(`/proc/${name}/stat`, 'utf8').split(') ').at(-1)?.split(' ') ?? [];
+        return [{ pid: Number(name), parent: Number(parent), command, output: readlinkSync(`/proc/${name}/fd/1`) }];
       } catch {
-        // It ended meanwhile.
-        return '';
+        // It ended meanwhile, or is another user's.
+        return [];
       }
     });
 }

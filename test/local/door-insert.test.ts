@@ -94,6 +94,22 @@ test('an INSERT may have its data in the URL, in the body after the statement, o
   ]);
 });
 
+test('an INSERT whose rows would be passed over is refused, and one whose format no header can name is stored', async () => {
+  const name = await table();
+  const [status, text] = await post(
+    `INSERT INTO ${name} SELECT a, b FROM input('a UInt64, b String') FORMAT CSV`,
+    '1,a\n',
+  );
+  expect([status, text]).toEqual([400, expect.stringContaining('input() is not there')]);
+  const stored = await fetch(`${engine.url}/?default_format=%E2%82%AC%0D%0A`, {
+    method: 'POST',
+    body: `INSERT INTO ${name} VALUES (2, 'input(')`,
+    headers: { 'X-ClickHouse-Key': engine.password },
+  });
+  expect([stored.status, await stored.text()]).toEqual([200, '']);
+  expect(await rows(`SELECT toUInt8(a), b FROM ${name}`)).toEqual([[2, 'input(']]);
+});
+
 test('a blank line in the data ends no data, and what follows it is never run as SQL', async () => {
   const [name, victim] = [await table(), await table()];
   const evil = `DROP TABLE ${victim}`;

@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import { connect as connectSocket } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { ClickHouseError } from '@clickhouse/client';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { connect, startEngine, type TestEngine } from '../support/engine.ts';
@@ -50,6 +53,28 @@ test('the answer carries the headers that clients read', async () => {
   expect(response.headers.get('x-clickhouse-server-display-name')).not.toBeNull();
   expect(JSON.parse(response.headers.get('x-clickhouse-summary') ?? '')).toMatchObject({ written_rows: '0' });
   expect(await response.json()).toMatchObject({ data: [{ 1: 1 }], rows: 1 });
+});
+
+/** The first line of what is answered to a request for exactly this target, which fetch would tidy up before. */
+async function statusLine(target: string): Promise<string> {
+  const socket = connectSocket(Number(new URL(engine.url).port), '127.0.0.1');
+  await once(socket, 'connect');
+  socket.end(`GET ${target} HTTP/1.1\r\nHost: door\r\nConnection: close\r\n\r\n`);
+  return (await text(socket)).split('\r\n')[0] ?? '';
+}
+
+test.each([
+  ['//', 404],
+  ['//ping', 404],
+  ['//[', 404],
+  ['/[', 404],
+  ['/%zz', 404],
+  ['http://[', 200],
+  ['*', 200],
+  ['http://door/ping', 200],
+])('no target of a request, such as %s, ends the process or is taken for another one', async (target, status) => {
+  expect(await statusLine(target)).toContain(` ${status} `);
+  expect(await statusLine('/ping')).toBe('HTTP/1.1 200 OK');
 });
 
 test('the query may stand in the URL, in the body, or half in each', async () => {

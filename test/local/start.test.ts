@@ -1,6 +1,7 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -91,9 +92,93 @@ test(
     await killed.end('SIGKILL');
     await allEnded(data);
 
+    const again = new Demonstration(data, ['--traffic', 'none']);
+    await again.said('Ctrl-C stops everything');
+    await again.end('SIGKILL');
+    // At once: its engine may still be ending.
     const next = new Demonstration(data, ['--traffic', 'none']);
     await next.said('Ctrl-C stops everything');
     expect(await next.end('SIGINT')).toBe(0);
+  },
+  deadlineMs,
+);
+
+/** Every file of the hub with its size. */
+function hubFiles(data: string): string[] {
+  const names = readdirSync(join(data, 'hub'), { recursive: true, encoding: 'utf8' }).sort();
+  return names.map((name) => `${name} ${statSync(join(data, 'hub', name)).size}`);
+}
+
+test(
+  'a second start beside one that runs is refused with the reason, and touches nothing of it',
+  async () => {
+    const data = await dataDirectory();
+    const first = new Demonstration(data, ['--traffic', 'none', '--key', key]);
+    await first.said('Ctrl-C stops everything');
+    const before = hubFiles(data);
+
+    const second = new Demonstration(data, ['--key', `gm_${'s'.repeat(43)}`]);
+    expect(await second.end()).toBe(2);
+    expect(second.output).toContain('the embedded engine cannot open');
+    expect(second.output).toContain('Remedy: end the other process');
+    expect(second.output).not.toContain('    at ');
+    // Two hubs on the same files would cut off and overwrite each other's messages.
+    expect(hubFiles(data)).toEqual(before);
+    expect(existsSync(join(data, 'traffic.json'))).toBe(false);
+    expect(readFileSync(join(data, 'api-key'), 'utf8')).toBe(key);
+    expect(JSON.parse(await pasted(`curl ${first.line('curl ')}`))).toMatchObject({ data: [] });
+    expect(await first.end('SIGINT')).toBe(0);
+  },
+  deadlineMs,
+);
+
+test(
+  'a start whose API or engine ends in the middle of the trace goes on, and counts it to the token',
+  async () => {
+    const data = await dataDirectory();
+    const started = new Demonstration(data, ['--key', key]);
+    await started.said('first answer');
+    for (const role of ['api', 'engine']) started.killRole(role);
+    await started.said('Ctrl-C stops everything');
+    expect(started.output).toContain('api ended (SIGKILL) and is started again');
+    expect(started.totals()).toEqual(totals);
+    expect(await started.end('SIGINT')).toBe(0);
+  },
+  deadlineMs,
+);
+
+test(
+  'Ctrl-C while the programs wait for an engine that goes leaves no process behind',
+  async () => {
+    const data = await dataDirectory();
+    const started = new Demonstration(data, ['--traffic', 'none']);
+    await started.said('starting ingest');
+    await started.end('SIGINT');
+    await allEnded(data);
+  },
+  deadlineMs,
+);
+
+test(
+  'a port that is taken and a directory that is none are told as what they are',
+  async () => {
+    const data = await dataDirectory();
+    const taken = createServer();
+    await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve));
+    onTestFinished(() => void taken.close());
+    const { port } = taken.address() as AddressInfo;
+    for (const flag of ['--port', '--hub-port']) {
+      const started = new Demonstration(data, ['--traffic', 'none', flag, String(port)]);
+      expect(await started.end()).toBe(2);
+      expect(started.output).toContain(`address already in use 127.0.0.1:${port}`);
+      expect(started.output).not.toContain('    at ');
+      await allEnded(data);
+    }
+    const file = join(data, 'file');
+    writeFileSync(file, '');
+    const started = new Demonstration(file, ['--traffic', 'none']);
+    expect(await started.end()).toBe(2);
+    expect(started.output).toContain(`--data ${file} cannot be used`);
   },
   deadlineMs,
 );
