@@ -1,4 +1,5 @@
 import { OpenAPIHono } from '@hono/zod-openapi';
+import { HTTPException } from 'hono/http-exception';
 import { requestId } from 'hono/request-id';
 import { secureHeaders } from 'hono/secure-headers';
 import { messageOf } from '#common/environment.ts';
@@ -105,6 +106,10 @@ export function createApp(setting: Setting, health: Health, version: string): Ap
 /** What a client may know of an error. The rest is in the log, under the request's id. */
 function problemOf(error: Error, request: string, log: Logger): ProblemError {
   if (error instanceof ProblemError) return error;
+  // The framework's word for a body that cannot be parsed.
+  if (error instanceof HTTPException && error.status === 400) {
+    return refuse('body', 'is not JSON; send an object, or {} where nothing is to be said');
+  }
   if (error instanceof DatabaseFailure && error.failure.kind === 'transient') {
     log.warn(
       { event: 'database_unavailable', request_id: request, reason: error.message },

@@ -1,5 +1,5 @@
 import { createRoute, type OpenAPIHono, type RouteConfig, z } from '@hono/zod-openapi';
-import type { Context } from 'hono';
+import type { Context, MiddlewareHandler } from 'hono';
 import { allow, type Asked, type Role } from './auth.ts';
 import { problem, refuse, refuseIssues } from './problem.ts';
 import type { Refused } from './window.ts';
@@ -66,6 +66,15 @@ export type WritingRoute<B extends z.ZodRawShape, P extends z.ZodRawShape> = {
   readonly ok: Responses[string];
 };
 
+/** A body of another type would be left out in silence, and then more is done than was meant. */
+const jsonOnly: MiddlewareHandler<Asked> = async (c, next) => {
+  const sent = c.req.header('content-type') ?? '';
+  if (!/^application\/([\w.-]+\+)?json\s*(;|$)/i.test(sent) && (await c.req.text()).trim() !== '') {
+    throw refuse('body', 'is not said to be JSON; add the header Content-Type: application/json');
+  }
+  await next();
+};
+
 /** Registers a route that writes; unknown fields are refused, because a typo must not silence more than was meant. */
 export function registerWriting<B extends z.ZodRawShape, P extends z.ZodRawShape>(
   app: App,
@@ -81,7 +90,7 @@ export function registerWriting<B extends z.ZodRawShape, P extends z.ZodRawShape
     summary: route.summary,
     description: `${route.description}\n\nRoles: ${route.roles.join(', ')}.`,
     security: [{ key: [] }],
-    middleware: [allow(route.roles)],
+    middleware: [allow(route.roles), jsonOnly],
     request: {
       params: z.object(route.params),
       ...(body === null ? {} : { body: { required: true, content: { 'application/json': { schema: body } } } }),
