@@ -81,6 +81,9 @@ const ratio = z.number().min(0).max(1).nullable();
 
 export const nextCursor = z.string().nullable().describe('Send it as `cursor` for the next page; null at the end');
 
+/** What a detector saw: an object in JSON, its text in files. */
+export const evidence = z.record(z.string(), z.unknown()).describe('What the detector saw');
+
 export const metaSchema = z
   .object({
     from: z.iso.datetime(),

@@ -1,7 +1,7 @@
 import { z } from '@hono/zod-openapi';
 import { alerts } from '#clickhouse/alerts.ts';
 import type { Arguments, Row } from '#clickhouse/view.ts';
-import { nextCursor, rowSchema } from '../answer.ts';
+import { evidence, nextCursor, rowSchema } from '../answer.ts';
 import { exported, formatOf, refuseCursor } from '../export.ts';
 import { accepted, type App, listResponse, register } from '../route.ts';
 import type { Setting } from '../setting.ts';
@@ -18,7 +18,7 @@ const several = z
 
 /** An alert as JSON has it: its evidence is an object and not a text. */
 export const alertSchema = rowSchema(alerts.columns).extend({
-  evidence: z.record(z.string(), z.unknown()).describe('What the detector saw'),
+  evidence,
 });
 
 /** What on-call is asked to look at, and what they were. */

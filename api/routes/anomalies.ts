@@ -1,7 +1,7 @@
 import { z } from '@hono/zod-openapi';
 import { anomalyEpisodes, contributors, measuredThrough } from '#clickhouse/detection.ts';
 import type { Row } from '#clickhouse/view.ts';
-import { nextCursor, rowSchema } from '../answer.ts';
+import { evidence, nextCursor, rowSchema } from '../answer.ts';
 import { exported, formatOf, refuseCursor } from '../export.ts';
 import { accepted, type App, listResponse, register } from '../route.ts';
 import type { Setting } from '../setting.ts';
@@ -32,6 +32,7 @@ type Episode = Row<(typeof anomalyEpisodes)['columns']>;
 const { from, to, limit, cursor, format } = windowShape(limits);
 const contributor = rowSchema(contributors.columns);
 const row = rowSchema(anomalyEpisodes.columns).extend({
+  evidence,
   contributors: z
     .array(contributor)
     .nullable()

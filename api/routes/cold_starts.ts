@@ -1,6 +1,6 @@
 import { z } from '@hono/zod-openapi';
 import { coldStartAnswers, measuredThrough } from '#clickhouse/detection.ts';
-import { nextCursor, rowSchema } from '../answer.ts';
+import { evidence, nextCursor, rowSchema } from '../answer.ts';
 import { exported, formatOf, refuseCursor } from '../export.ts';
 import { accepted, type App, listResponse, register } from '../route.ts';
 import type { Setting } from '../setting.ts';
@@ -45,7 +45,7 @@ export function coldStartsRoute(app: App, setting: Setting): void {
     },
     params: {},
     ok: listResponse(
-      rowSchema(coldStartAnswers.columns),
+      rowSchema(coldStartAnswers.columns).extend({ evidence }),
       z.object({
         from: z.iso.datetime(),
         to: z.iso.datetime(),

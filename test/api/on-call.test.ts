@@ -94,3 +94,21 @@ test('what changed is found for a series that is named by its model, because its
   const rows = await ledger.db.read(recentChanges, { ...window, tenant_id: 'bank', deployment: model });
   expect(rows.map(({ kind, what, reason }) => [kind, what, reason])).toEqual([['price', model, 'new list']]);
 });
+
+type Schema = { type?: string | string[]; properties?: Record<string, Schema>; items?: Schema };
+
+test('an answer has the types that its own document says: flags, evidence, and what may be null', async () => {
+  const { paths } = (await (await app.request('/openapi.json')).json()) as {
+    paths: Record<string, { get: { responses: { 200: { content: { 'application/json': { schema: Schema } } } } } }>;
+  };
+  const typeOf = (path: string, name: string): unknown =>
+    paths[path]?.get.responses[200].content['application/json'].schema.properties?.['data']?.items?.properties?.[name]
+      ?.type;
+  for (const path of ['/v1/alerts', '/v1/anomalies', '/v1/cold-starts'])
+    expect(typeOf(path, 'evidence')).toBe('object');
+  expect(typeOf('/v1/spend', 'contracted_cost')).toEqual(['string', 'null']);
+  const [alert] = (await get('/v1/alerts')).json.data as Record<string, unknown>[];
+  for (const flag of ['no_data', 'flapping', 'demoted'])
+    expect([typeOf('/v1/alerts', flag), typeof alert?.[flag]]).toEqual(['boolean', 'boolean']);
+  expect(typeof alert?.['evidence']).toBe('object');
+});
