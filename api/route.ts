@@ -41,16 +41,26 @@ export function register<Q extends z.ZodRawShape, P extends z.ZodRawShape>(
   };
   app.openapi(
     createRoute(config),
-    async (c) =>
-      handle(
-        c as unknown as AskedContext,
-        c.req.valid('query' as never) as z.output<z.ZodObject<Q>>,
-        c.req.valid('param' as never) as z.output<z.ZodObject<P>>,
-      ),
+    async (c) => {
+      const query = c.req.valid('query' as never) as z.output<z.ZodObject<Q>>;
+      refusePast(c as unknown as AskedContext, query);
+      return handle(c as unknown as AskedContext, query, c.req.valid('param' as never) as z.output<z.ZodObject<P>>);
+    },
     (result) => {
       if (!result.success) throw refuseIssues(result.error.issues, Object.keys(route.query));
     },
   );
+}
+
+/**
+ * Whose a call was is looked up as it was known then, and may have been corrected since: who had a consumer before would
+ * see the calls of who has it now.
+ */
+function refusePast(c: AskedContext, query: Readonly<Record<string, unknown>>): void {
+  if (query['as_known_at'] === undefined || c.get('principal').visibleTenants.includes('*')) return;
+  const detail =
+    'is for keys that see all tenants, because whose a call was may have been corrected since; leave it out';
+  throw refuse('as_known_at', detail);
 }
 
 /** A route that appends: what it is given as a body is validated and documented by one schema. */

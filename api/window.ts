@@ -83,7 +83,7 @@ export const format = z
 
 export const knownAt = instant
   .optional()
-  .describe('Prices and attributions as known at this instant (default: all that is known)');
+  .describe('Prices and attributions as known at this instant (default: all that is known); not for viewers');
 
 /** The parameters of every list of calls. */
 export function windowShape(limit: { normal: number; maximum: number }) {

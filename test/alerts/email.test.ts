@@ -96,11 +96,11 @@ test('a mail server that is busy is asked again, one that refuses is not, and no
 });
 
 test('a mail server that is named by its address is spoken to by TLS, whose names no address may be', async () => {
-  const first: number[] = [];
+  const first: unknown[] = [];
   const listening = createServer((socket) => {
     socket.on('error', () => {});
     socket.once('data', (chunk) => {
-      first.push(chunk[0] ?? 0);
+      first.push(chunk[0]);
       socket.destroy();
     });
   });
