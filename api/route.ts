@@ -43,8 +43,8 @@ export function register<Q extends z.ZodRawShape, P extends z.ZodRawShape>(
     createRoute(config),
     async (c) => {
       const query = c.req.valid('query' as never) as z.output<z.ZodObject<Q>>;
-      refusePast(c as unknown as AskedContext, query);
-      return handle(c as unknown as AskedContext, query, c.req.valid('param' as never) as z.output<z.ZodObject<P>>);
+      refusePast(c, query);
+      return handle(c, query, c.req.valid('param' as never) as z.output<z.ZodObject<P>>);
     },
     (result) => {
       if (!result.success) throw refuseIssues(result.error.issues, Object.keys(route.query));

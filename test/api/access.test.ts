@@ -196,10 +196,12 @@ describe('a role sees what it may and no more', () => {
   });
 
   test('who had a consumer before its rule was corrected sees none of its calls, as known then or now', async () => {
-    const rule = (tenant: string, known: string): string =>
-      `('c-moved', '${tenant}', '2020-01-01 00:00:00.000', '${known} 00:00:00.000', 'test', 'test')`;
+    const rules = [
+      `('c-moved', 'ours', '2020-01-01 00:00:00.000', '2026-05-01 00:00:00.000', 'test', 'test')`,
+      `('c-moved', 'theirs', '2020-01-01 00:00:00.000', '2026-05-03 00:00:00.000', 'test', 'test')`,
+    ];
     await ledger.db.command(
-      `INSERT INTO attributions (consumer_id, tenant_id, valid_from, known_from, author, reason) VALUES ${rule('ours', '2026-05-01')}, ${rule('theirs', '2026-05-03')}`,
+      `INSERT INTO attributions (consumer_id, tenant_id, valid_from, known_from, author, reason) VALUES ${rules.join(', ')}`,
     );
     await ledger.store([{ call_id: 'gw/moved', started_at: start + 5, consumer_id: 'c-moved' }]);
     for (const path of [`/v1/calls?${window}`, `/v1/usage?${window}&group_by=consumer_id`, '/v1/calls/gw%2Fmoved?']) {
