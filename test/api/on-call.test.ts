@@ -112,3 +112,18 @@ test('an answer has the types that its own document says: flags, evidence, and w
     expect([typeOf('/v1/alerts', flag), typeof alert?.[flag]]).toEqual(['boolean', 'boolean']);
   expect(typeof alert?.['evidence']).toBe('object');
 });
+
+test('a path that is there says which methods it takes, and one that is not says so', async () => {
+  const headers = { authorization: `Bearer ${key}` };
+  for (const [method, path, status, allow] of [
+    ['POST', '/v1/usage', 405, 'GET, HEAD'],
+    ['OPTIONS', '/v1/silences', 405, 'GET, HEAD, POST'],
+    ['GET', '/v1/alerts/0011223344556677-a/acknowledge', 405, 'POST'],
+    ['GET', '/v1/silences/none', 405, 'DELETE'],
+    ['POST', '/v1/nothing', 404, null],
+  ] as const) {
+    const answer = await app.request(path, { method, headers });
+    expect([method, path, answer.status, answer.headers.get('allow')]).toEqual([method, path, status, allow]);
+    expect(answer.headers.get('content-type')).toBe('application/problem+json');
+  }
+});
