@@ -12,6 +12,9 @@ export type Outgoing = {
 /** What becomes part of a header. A secret from a file often ends with a line break, which no header may have. */
 export const headerValue = z.string().regex(/^[\x20-\x7e]+$/, 'has a character that no header may have, or is empty');
 
+/** Where a receiver is posted to. */
+export const address = z.url({ protocol: /^https?$/, error: 'is no address that begins with https:// or http://' });
+
 /** What came back, or that nothing did. `reason` is a short word, never a text that could contain an address. */
 export type Answer =
   | { readonly kind: 'answered'; readonly status: number; readonly retryAfterMs: number | null }

@@ -1,12 +1,12 @@
 import { z } from 'zod';
-import { channel, cut, evidenceOf, headerValue, type Outgoing, postJson } from '../channel.ts';
+import { address, channel, cut, evidenceOf, headerValue, type Outgoing, postJson } from '../channel.ts';
 import type { Message } from '../message.ts';
 
 /** Alertmanager forgets an alert that is not sent again, and ours when it restarts: it gets all of them each minute. */
 const aliveMs = 300_000;
 
 const settings = {
-  url: z.url().describe('Address of Alertmanager, without /api/v2/alerts'),
+  url: address.describe('Address of Alertmanager, without /api/v2/alerts'),
   authorization: headerValue.optional().describe('Value of the header Authorization'),
 };
 

@@ -1,5 +1,4 @@
-import { z } from 'zod';
-import { channel, cut, factsOf, headerValue, postJson } from '../channel.ts';
+import { address, channel, cut, factsOf, headerValue, postJson } from '../channel.ts';
 import type { Message } from '../message.ts';
 
 const priority: Readonly<Record<string, string>> = { page: 'P1', ticket: 'P3', info: 'P5' };
@@ -13,8 +12,7 @@ export const opsgenie = channel({
   name: 'opsgenie',
   settings: {
     api_key: headerValue.describe('Key of an API integration'),
-    url: z
-      .url()
+    url: address
       .default('https://api.opsgenie.com/v2/alerts')
       .describe('https://api.eu.opsgenie.com/v2/alerts, or https://api.atlassian.com/jsm/ops/integration/v2/alerts'),
   },

@@ -1,5 +1,4 @@
-import { z } from 'zod';
-import { channel, cut, factsOf, postJson } from '../channel.ts';
+import { address, channel, cut, factsOf, postJson } from '../channel.ts';
 import type { Message } from '../message.ts';
 
 const mark: Readonly<Record<string, string>> = {
@@ -14,7 +13,7 @@ const mark: Readonly<Record<string, string>> = {
  */
 export const slack = channel({
   name: 'slack',
-  settings: { webhook_url: z.url().describe('Address of the incoming webhook; it is a secret') },
+  settings: { webhook_url: address.describe('Address of the incoming webhook; it is a secret') },
   request: (given, message) =>
     postJson(given.webhook_url, { text: escaped(message.summary, 3_000), blocks: blocksOf(message) }),
 });

@@ -1,5 +1,4 @@
-import { z } from 'zod';
-import { channel, cut, factsOf, type Outgoing, postJson } from '../channel.ts';
+import { address, channel, cut, factsOf, type Outgoing, postJson } from '../channel.ts';
 import type { Message } from '../message.ts';
 
 const colour: Readonly<Record<string, string>> = { page: 'Attention', ticket: 'Warning', info: 'Accent' };
@@ -11,7 +10,7 @@ const colour: Readonly<Record<string, string>> = { page: 'Attention', ticket: 'W
  */
 export const teams = channel({
   name: 'teams',
-  settings: { webhook_url: z.url().describe('Address of the workflow; it is a secret') },
+  settings: { webhook_url: address.describe('Address of the workflow; it is a secret') },
   request: (given, message) => {
     // What is too long is taken with a 202 and shown to nobody, so it is cut until it fits.
     const tried = lengths.map((characters) => posted(given.webhook_url, message, characters));
