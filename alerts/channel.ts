@@ -1,5 +1,5 @@
-import type { z } from 'zod';
-import type { Message } from './message.ts';
+import { z } from 'zod';
+import { comparedWith, type Message, shown } from './message.ts';
 
 /** One HTTP request to a receiver. Its parts may be secrets: none of them is ever logged. */
 export type Outgoing = {
@@ -8,6 +8,12 @@ export type Outgoing = {
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
 };
+
+/** What becomes part of a header. A secret from a file often ends with a line break, which no header may have. */
+export const headerValue = z.string().regex(/^[\x20-\x7e]+$/, 'has a character that no header may have, or is empty');
+
+/** Where a receiver is posted to. */
+export const address = z.url({ protocol: /^https?$/, error: 'is no address that begins with https:// or http://' });
 
 /** What came back, or that nothing did. `reason` is a short word, never a text that could contain an address. */
 export type Answer =
@@ -65,11 +71,14 @@ export function cut(text: string, characters: number): string {
 export function factsOf(message: Message): readonly (readonly [name: string, value: string])[] {
   const facts: [string, string][] = [
     ['Since', message.started_at],
-    ['Measured', `${message.observed} ${message.unit}`.trim()],
-    ['Usual', String(message.expected)],
-    ['Cost per hour', message.cost_per_hour ?? 'unknown'],
+    ['Measured', `${shown(message.observed)} ${message.unit}`.trim()],
+    [comparedWith(message.rule) === 'usual' ? 'Usual' : 'Allowed', shown(message.expected)],
+    ['Cost per hour', message.cost_per_hour === null ? 'unknown' : `${message.cost_per_hour} USD`],
     ['Affected', message.affected.join(', ')],
-    ['Mostly', message.contributors.map(({ what, share }) => `${what} (${Math.round(share * 100)} %)`).join(', ')],
+    [
+      'Mostly',
+      message.contributors.map(({ what, share }) => `${what} (${Math.round(Math.min(1, share) * 100)} %)`).join(', '),
+    ],
     ['Changed recently', message.recent_changes.join('; ')],
     ['Evidence', evidenceOf(message)],
     ['Confidence', `${Math.round(message.confidence * 100)} %`],
@@ -81,6 +90,7 @@ export function factsOf(message: Message): readonly (readonly [name: string, val
 /** What the detector saw, in a line. */
 export function evidenceOf({ evidence }: Message): string {
   return Object.entries(evidence)
+    .filter(([, value]) => value !== '')
     .map(([name, value]) => `${name} ${typeof value === 'string' ? value : JSON.stringify(value)}`)
     .join('; ');
 }

@@ -10,9 +10,13 @@ import type { Action, Message } from './message.ts';
 import type { Notify } from './notice.ts';
 import { type Due, giveUpAfterMs, type Notice, Outbox, pauseAfter, type Target } from './outbox.ts';
 import type { Guard } from './outgoing.ts';
+import { patiently } from './patience.ts';
 import { post } from './post.ts';
 
+/** Of one receiver. */
 const atOnceMax = 8;
+/** A round waits so long for what it has begun; then others are told, and what hangs goes on. */
+const patienceMs = 1_000;
 const rememberedMs = 31 * 86_400_000;
 const reloadedMs = 86_400_000;
 
@@ -37,6 +41,10 @@ export class Dispatcher {
   #outbox: Outbox;
   #loadedAt = 0;
   #busy: Promise<void> = Promise.resolve();
+  /** By receiver: what is being attempted. Each has its own, so that one that hangs holds up nobody else. */
+  readonly #lanes = new Map<string, Promise<void>>();
+  /** Raised to end all lanes after the attempts that have begun. */
+  #generation = 0;
 
   constructor(options: DispatcherOptions) {
     this.#options = options;
@@ -48,8 +56,15 @@ export class Dispatcher {
     await this.#alone(async () => this.#read());
   }
 
+  /** Ends after the attempts that have begun. */
+  async rest(): Promise<void> {
+    this.#generation += 1;
+    await Promise.allSettled(this.#lanes.values());
+  }
+
   async #read(): Promise<void> {
     const { db, delivery, now } = this.#options;
+    await this.rest();
     this.#loadedAt = now();
     const since = instant(now() - rememberedMs);
     const [notices, targets] = await Promise.all([
@@ -86,7 +101,10 @@ export class Dispatcher {
     return this.#outbox.waiting;
   }
 
-  /** Attempts all that is due now, a few at a time. What follows one of them is due in the next round. */
+  /**
+   * Begins to attempt all that is due now, a few at a time of each receiver, and waits a moment for it. Whether something
+   * was begun: what follows it is due in the next round.
+   */
   async round(): Promise<boolean> {
     return this.#alone(async () => this.#deliver());
   }
@@ -111,15 +129,28 @@ export class Dispatcher {
       this.#outbox.begin(one);
       await this.#store(one, { kind: 'skipped' });
     }
+    let begun = skipped.length;
+    for (const [receiver, ones] of Map.groupBy(due, (one) => one.receiver)) {
+      if (this.#lanes.has(receiver)) continue;
+      const lane = this.#attemptAll(ones).finally(() => this.#lanes.delete(receiver));
+      this.#lanes.set(receiver, lane);
+      begun += ones.length;
+    }
+    await patiently(Promise.all(this.#lanes.values()), patienceMs);
+    return begun > 0;
+  }
+
+  async #attemptAll(due: readonly Due[]): Promise<void> {
+    const generation = this.#generation;
     const rest = due.values();
     const work = async (): Promise<void> => {
       for (const one of rest) {
-        if (!this.#options.election.maySend) return;
+        if (!this.#options.election.maySend || generation !== this.#generation) return;
         await this.#attempt(one);
       }
     };
-    await Promise.all(Array.from({ length: Math.min(atOnceMax, due.length) }, work));
-    return due.length + skipped.length > 0;
+    const ended = await Promise.allSettled(Array.from({ length: Math.min(atOnceMax, due.length) }, work));
+    for (const one of ended) if (one.status === 'rejected') throw one.reason;
   }
 
   async #attempt(one: Due): Promise<void> {

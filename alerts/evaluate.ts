@@ -6,6 +6,7 @@ import {
   type Detection,
   episodeOf,
   fingerprintOf,
+  type Found,
   foundOf,
   matched,
   newAlert,
@@ -130,7 +131,14 @@ function evaluated(
   if (detection === undefined || signal !== 'firing') return { alert: { ...current, state }, turns };
   const most = current.demoted ? lower(rule.severity, 'ticket') : rule.severity;
   const severity = higher(current.severity, lower(detection.severity, most));
-  return { alert: { ...current, state, version: detection.version, severity, found: foundOf(detection) }, turns };
+  const found = begins ? foundOf(detection) : sinceBefore(foundOf(detection), current.found);
+  return { alert: { ...current, state, version: detection.version, severity, found }, turns };
+}
+
+/** Windows move on with the clock; an incident began when it was first seen. */
+function sinceBefore(now: Found, before: Found): Found {
+  const known = [now.startedAt, before.startedAt].filter((at) => at !== null);
+  return { ...now, startedAt: known.length === 0 ? null : Math.min(...known) };
 }
 
 function signalOf(detection: Detection | undefined, complete: boolean): Signal {

@@ -17,6 +17,7 @@ import { compose, type Message, type Places } from './message.ts';
 import type { Notify } from './notice.ts';
 import type { Guard } from './outgoing.ts';
 import type { Notice } from './outbox.ts';
+import { patiently } from './patience.ts';
 import { Repeater } from './repeater.ts';
 
 type Detect = (db: Database, at: Instants) => Promise<Detected>;
@@ -44,6 +45,9 @@ const rememberedMs = 2 * hourMs;
 const refreshedMs = 12 * hourMs;
 /** What is measured of a firing alert is written this often. */
 const remeasuredMs = 5 * minuteMs;
+
+/** What is to be told waits so long for what is repeated. */
+const repeatingMs = 1_000;
 
 const never = '1970-01-01T00:00:00Z';
 
@@ -105,10 +109,16 @@ export class Evaluator {
     // What follows something that was delivered is due at once.
     while (this.#alerts !== null && this.election.maySend) if (!(await this.dispatcher.round())) break;
     if (this.#alerts === null || !this.election.maySend) return;
-    await this.#repeater.round(this.alerts, (alert) => this.#message(alert, 'repeat'), {
-      evaluatedAt: this.#evaluatedAt,
-      recordedAt: this.#recordedAt,
-    });
+    const last = { evaluatedAt: this.#evaluatedAt, recordedAt: this.#recordedAt };
+    this.#repeating ??= this.#repeater
+      .round(this.alerts, (alert) => this.#message(alert, 'repeat'), last)
+      .finally(() => (this.#repeating = null));
+    await patiently(this.#repeating, repeatingMs);
+  }
+
+  /** Ends after what is being told; nothing else is begun. */
+  async rest(): Promise<void> {
+    await Promise.allSettled([this.dispatcher.rest(), this.#repeating]);
   }
 
   /** If a rival writes meanwhile, what is read here is old; then our next tick is lost, and all is read again. */
@@ -238,6 +248,8 @@ export class Evaluator {
   }
 
   #rules: ReadonlyMap<string, Rule> = new Map();
+  /** What is repeated just now, which a receiver may hold up for longer than others can wait. */
+  #repeating: Promise<void> | null = null;
   #failed: readonly Failed[] = [];
   #notLookedBack: readonly Failed[] = [];
 

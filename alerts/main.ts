@@ -112,6 +112,7 @@ export async function start(config: Config): Promise<Running> {
     close: async () => {
       stop.abort();
       await running;
+      await evaluator.rest();
       // Somebody else may begin at once; if the database does not hear of it, they wait for the lease to end.
       await evaluator.election.release().catch(() => {});
       await closeMetrics();

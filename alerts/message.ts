@@ -29,7 +29,7 @@ export type Message = {
   readonly ratio: number | null;
   readonly score: number;
   readonly confidence: number;
-  /** A decimal text; null where it is not known, which is not 0. */
+  /** US dollars as a decimal text; null where it is not known, which is not 0. */
   readonly cost_per_hour: string | null;
   readonly affected: readonly string[];
   readonly contributors: readonly Contributor[];
@@ -108,11 +108,21 @@ function summarise(alert: Alert, action: Action, title: string, started: string)
   const { observed, expected, unit, costPerHour } = alert.found;
   const measured = `${shown(observed)} ${unit}`.trimEnd();
   const against =
-    expected === 0 ? ', where none is usual' : `, ${shown(observed / expected)} times the usual ${shown(expected)}`;
-  const cost = costPerHour === null ? '' : `, ${shownMoney(costPerHour)} per hour`;
+    expected === 0
+      ? ', where none is usual'
+      : `, ${shown(observed / expected)} times the ${comparedWith(alert.rule)} ${shown(expected)}`;
+  const cost = costPerHour === null ? '' : `, ${shownMoney(costPerHour)} USD per hour`;
   const held = alert.state.heldUntil === null ? '' : ' (comes and goes; held until it is calm)';
   const demoted = alert.demoted ? ' (a ticket, because its tenant has used up the pages of a day)' : '';
   return `${subject}: ${measured}${against}, since ${started}${cost}${held}${demoted}`;
+}
+
+/** Of these rules what is expected is a limit that somebody set. */
+const limited = new Set(['cold_start', 'slo_burn', 'budget_burn', 'pipeline_lag', 'pipeline_rejects']);
+
+/** What an observation is compared with. */
+export function comparedWith(rule: string): 'usual' | 'allowed' {
+  return limited.has(rule) ? 'allowed' : 'usual';
 }
 
 function linksOf(alert: Alert, places: Places): Message['links'] {
@@ -124,10 +134,20 @@ function linksOf(alert: Alert, places: Places): Message['links'] {
     .map(([label, name]) => `&var-${name}=${encodeURIComponent(alert.labels[label] ?? '')}`);
   return {
     page,
-    grafana: places.grafana === null ? null : `${places.grafana}?from=${from}&to=${to}${variables.join('')}`,
+    grafana:
+      places.grafana === null ? null : `${dashboardOf(places.grafana)}from=${from}&to=${to}${variables.join('')}`,
     acknowledge: `${page}/acknowledge`,
     silence: `${page}/silence`,
   };
+}
+
+/** An address as Grafana's own page has it, with an organisation or a window of its own, ready for more parameters. */
+function dashboardOf(address: string): string {
+  const url = new URL(address);
+  url.hash = '';
+  for (const name of ['from', 'to', ...Object.values(dashboardVariables).map((variable) => `var-${variable}`)])
+    url.searchParams.delete(name);
+  return `${url.href}${url.search === '' ? '?' : '&'}`;
 }
 
 /** Detectors give JSON without message text. What is no object, or too large to be read on a telephone, is left out. */
@@ -148,7 +168,7 @@ function iso(at: number): string {
 }
 
 /** Three digits are what a person compares. */
-function shown(value: number): string {
+export function shown(value: number): string {
   return Math.abs(value) >= 1_000 ? String(Math.round(value)) : String(Number(value.toPrecision(3)));
 }
 

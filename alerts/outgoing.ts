@@ -1,5 +1,5 @@
 import { lookup } from 'node:dns';
-import { request as httpRequest } from 'node:http';
+import { type IncomingMessage, request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { BlockList, isIP, type LookupFunction } from 'node:net';
 import type { Answer, Outgoing } from './channel.ts';
@@ -131,22 +131,25 @@ async function exchange(url: URL, outgoing: Outgoing, pinned: LookupFunction): P
       'content-length': Buffer.byteLength(outgoing.body),
       'user-agent': 'gatemeter',
     };
-    const request = begin(
-      url,
-      { method: outgoing.method, headers, lookup: pinned, signal: deadline, agent: false },
-      (response) => {
-        answered({
-          kind: 'answered',
-          status: response.statusCode ?? 0,
-          retryAfterMs: retryAfter(response.headers['retry-after']),
-        });
-        // The status has said it; a body could only be long, or repeat a secret of ours.
-        response.on('error', () => {});
-        response.destroy();
-      },
-    );
-    request.on('error', failed);
-    request.end(outgoing.body);
+    const heard = (response: IncomingMessage): void => {
+      answered({
+        kind: 'answered',
+        status: response.statusCode ?? 0,
+        retryAfterMs: retryAfter(response.headers['retry-after']),
+      });
+      // The status has said it; a body could only be long, or repeat a secret of ours.
+      response.on('error', () => {});
+      response.destroy();
+    };
+    const options = { method: outgoing.method, headers, lookup: pinned, signal: deadline, agent: false };
+    try {
+      const request = begin(url, options, heard);
+      request.on('error', failed);
+      request.end(outgoing.body);
+    } catch {
+      // A header that cannot be sent is thrown at once, and its text is a secret.
+      answered({ kind: 'refused', reason: 'request_not_valid' });
+    }
   });
 }
 

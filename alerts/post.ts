@@ -54,7 +54,11 @@ export async function repeat(
   const answers: Answer[] = [];
   for (let from = 0; from < messages.length; from += batchMax) {
     const outgoing = alertmanagerRequest(receiver, messages.slice(from, from + batchMax), now);
-    if (outgoing !== null) answers.push(await send(outgoing, guard));
+    if (outgoing === null) continue;
+    const answer = await send(outgoing, guard);
+    answers.push(answer);
+    // The rest would wait for it as long, and is repeated in a minute.
+    if (answer.kind !== 'answered') break;
   }
   return answers;
 }

@@ -79,6 +79,11 @@ export function share(part: bigint = 0n, ...whole: readonly (bigint | undefined)
 
 const ratio = z.number().min(0).max(1).nullable();
 
+export const nextCursor = z.string().nullable().describe('Send it as `cursor` for the next page; null at the end');
+
+/** What a detector saw: an object in JSON, its text in files. */
+export const evidence = z.record(z.string(), z.unknown()).describe('What the detector saw');
+
 export const metaSchema = z
   .object({
     from: z.iso.datetime(),
@@ -92,7 +97,7 @@ export const metaSchema = z
       exact_usage: ratio.describe("Share of calls with the provider's own count, of those that should have one"),
       attributed: ratio.describe('Share of calls with a known tenant'),
     }),
-    next_cursor: z.string().nullable().describe('Send it as `cursor` for the next page; null at the end'),
+    next_cursor: nextCursor,
   })
   .openapi('Meta');
 

@@ -1,4 +1,5 @@
 import { OpenAPIHono } from '@hono/zod-openapi';
+import { HTTPException } from 'hono/http-exception';
 import { requestId } from 'hono/request-id';
 import { secureHeaders } from 'hono/secure-headers';
 import { messageOf } from '#common/environment.ts';
@@ -97,14 +98,28 @@ export function createApp(setting: Setting, health: Health, version: string): Ap
   alertsPage(app);
   runbookPage(app);
 
-  app.notFound((c) => respond(c, new ProblemError('not_found', 'there is nothing at this path; see /docs')));
+  app.notFound((c) => respond(c, nothingAt(app, c.req.path)));
   app.onError((error, c) => respond(c, problemOf(error, c.get('requestId'), setting.log)));
   return app;
+}
+
+/** That a path is not there, or that it is and is asked otherwise (RFC 9110, 15.5.6). */
+function nothingAt(app: App, path: string): ProblemError {
+  const allowed = ['GET', 'POST', 'DELETE'].filter((method) =>
+    app.router.match(method, path)[0].some(([[, route]]) => !route.path.includes('*')),
+  );
+  if (allowed.length === 0) return new ProblemError('not_found', 'there is nothing at this path; see /docs');
+  const Allow = allowed.flatMap((method) => (method === 'GET' ? ['GET', 'HEAD'] : [method])).join(', ');
+  return new ProblemError('method_not_allowed', `this path takes ${Allow}; see /docs`, { headers: { Allow } });
 }
 
 /** What a client may know of an error. The rest is in the log, under the request's id. */
 function problemOf(error: Error, request: string, log: Logger): ProblemError {
   if (error instanceof ProblemError) return error;
+  // The framework's word for a body that cannot be parsed.
+  if (error instanceof HTTPException && error.status === 400) {
+    return refuse('body', 'is not JSON; send an object, or {} where nothing is to be said');
+  }
   if (error instanceof DatabaseFailure && error.failure.kind === 'transient') {
     log.warn(
       { event: 'database_unavailable', request_id: request, reason: error.message },

@@ -4,12 +4,13 @@ import { z } from '@hono/zod-openapi';
  * Where the next page begins. It carries the window, because a default window moves with the clock and the pages of one
  * answer must not; and a fingerprint of the question, because an offset into another answer would skip rows in silence.
  */
+const instant = z.number().int().min(0).max(Date.UTC(2106, 0));
 const position = z.strictObject({
   question: z.string(),
-  from: z.number().int(),
-  to: z.number().int(),
+  from: instant,
+  to: instant,
   offset: z.number().int().min(0).optional(),
-  started_at: z.string().optional(),
+  started_at: z.iso.datetime().optional(),
   call_id: z.string().optional(),
 });
 

@@ -26,6 +26,7 @@ const titles = {
   unauthenticated: { status: 401, title: 'A valid key is needed' },
   forbidden: { status: 403, title: 'The key may not ask this' },
   not_found: { status: 404, title: 'Not found' },
+  method_not_allowed: { status: 405, title: 'Not with this method' },
   conflict: { status: 409, title: 'It is not in a state for this' },
   internal: { status: 500, title: 'The answer could not be computed' },
   unavailable: { status: 503, title: 'It cannot be answered now' },

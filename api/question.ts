@@ -35,9 +35,13 @@ export function groupedRoute(app: App, setting: Setting, question: GroupedQuesti
   const measures = Object.keys(question.view.columns).filter((name) => !optional.has(name) && !inner.has(name));
   const money = 'currency' in question.view.parameters;
   const columns = Object.fromEntries(Object.entries(question.view.columns).filter(([name]) => !inner.has(name)));
+  // What both answers have may be null in one of them.
+  const changes = Object.fromEntries(
+    Object.entries(changeSchema.partial().shape).filter(([name]) => !(name in columns)),
+  );
   const row = rowSchema(columns, optional).extend({
     partial: z.literal(true).optional().describe('The row reaches beyond complete_through: more may come'),
-    ...(money ? changeSchema.partial().shape : {}),
+    ...(money ? changes : {}),
   });
   const { path, summary, description, roles } = question;
   const { currency, compare, ...plain } = groupedShape(groups, [...measures, ...(money ? changeMeasures : [])]);

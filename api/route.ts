@@ -1,5 +1,5 @@
 import { createRoute, type OpenAPIHono, type RouteConfig, z } from '@hono/zod-openapi';
-import type { Context } from 'hono';
+import type { Context, MiddlewareHandler } from 'hono';
 import { allow, type Asked, type Role } from './auth.ts';
 import { problem, refuse, refuseIssues } from './problem.ts';
 import type { Refused } from './window.ts';
@@ -41,16 +41,26 @@ export function register<Q extends z.ZodRawShape, P extends z.ZodRawShape>(
   };
   app.openapi(
     createRoute(config),
-    async (c) =>
-      handle(
-        c as unknown as AskedContext,
-        c.req.valid('query' as never) as z.output<z.ZodObject<Q>>,
-        c.req.valid('param' as never) as z.output<z.ZodObject<P>>,
-      ),
+    async (c) => {
+      const query = c.req.valid('query' as never) as z.output<z.ZodObject<Q>>;
+      refusePast(c, query);
+      return handle(c, query, c.req.valid('param' as never) as z.output<z.ZodObject<P>>);
+    },
     (result) => {
       if (!result.success) throw refuseIssues(result.error.issues, Object.keys(route.query));
     },
   );
+}
+
+/**
+ * Whose a call was is looked up as it was known then, and may have been corrected since: who had a consumer before would
+ * see the calls of who has it now.
+ */
+function refusePast(c: AskedContext, query: Readonly<Record<string, unknown>>): void {
+  if (query['as_known_at'] === undefined || c.get('principal').visibleTenants.includes('*')) return;
+  const detail =
+    'is for keys that see all tenants, because whose a call was may have been corrected since; leave it out';
+  throw refuse('as_known_at', detail);
 }
 
 /** A route that appends: what it is given as a body is validated and documented by one schema. */
@@ -64,6 +74,15 @@ export type WritingRoute<B extends z.ZodRawShape, P extends z.ZodRawShape> = {
   readonly body: B | null;
   readonly params: P;
   readonly ok: Responses[string];
+};
+
+/** A body of another type would be left out in silence, and then more is done than was meant. */
+const jsonOnly: MiddlewareHandler<Asked> = async (c, next) => {
+  const sent = c.req.header('content-type') ?? '';
+  if (!/^application\/([\w.-]+\+)?json\s*(;|$)/i.test(sent) && (await c.req.text()).trim() !== '') {
+    throw refuse('body', 'is not said to be JSON; add the header Content-Type: application/json');
+  }
+  await next();
 };
 
 /** Registers a route that writes; unknown fields are refused, because a typo must not silence more than was meant. */
@@ -81,7 +100,7 @@ export function registerWriting<B extends z.ZodRawShape, P extends z.ZodRawShape
     summary: route.summary,
     description: `${route.description}\n\nRoles: ${route.roles.join(', ')}.`,
     security: [{ key: [] }],
-    middleware: [allow(route.roles)],
+    middleware: [allow(route.roles), jsonOnly],
     request: {
       params: z.object(route.params),
       ...(body === null ? {} : { body: { required: true, content: { 'application/json': { schema: body } } } }),

@@ -12,20 +12,37 @@ const dayMs = 86_400_000;
 /** Beyond every instant that a row can have been learned at: all that is known, whatever the clocks say. */
 export const everything = '2299-12-31 23:59:59.999';
 
-export const instant = z.iso
-  .datetime({
-    offset: true,
-    error:
-      'is not an instant with a zone; write ISO 8601 such as 2026-07-01T00:00:00Z, or +02:00 with its + as %2B in a URL',
-  })
+const written = z.iso.datetime({
+  offset: true,
+  error:
+    'is not an instant with a zone; write ISO 8601 such as 2026-07-01T00:00:00Z, or +02:00 with its + as %2B in a URL',
+});
+const held = (at: Date): boolean => at.getTime() >= 0 && at.getTime() < Date.UTC(2106, 0);
+const unheld = 'must lie between the years 1970 and 2105';
+
+/** When something is to begin or to end; what is finer than a millisecond is cut off. */
+export const moment = written.transform((text) => new Date(text)).refine(held, unheld);
+
+export const instant = written
   .refine((text) => !/\.\d{4,}/.test(text), 'is finer than a millisecond; write at most three decimals')
   .transform((text) => new Date(text))
-  .refine((at) => at.getTime() >= 0 && at.getTime() < Date.UTC(2106, 0), 'must lie between the years 1970 and 2105');
+  .refine(held, unheld);
 
 /** A parameter that may be given several times. */
 const repeatable = z
   .union([z.string(), z.array(z.string())], { error: 'is not text' })
   .transform((given) => (typeof given === 'string' ? [given] : given));
+
+/** The same of a closed set of words: one that is misspelt must not answer that there is nothing. */
+export function severalOf(words: readonly string[]) {
+  const error = `must be one of ${words.join(', ')}; repeat the parameter to allow several`;
+  const word = z.enum(words, { error });
+  return z
+    .union([word, z.array(word)], { error })
+    .transform((given) => (typeof given === 'string' ? [given] : given))
+    .optional()
+    .openapi({ type: 'array', items: { type: 'string', enum: [...words] } });
+}
 
 function repeated(name: string) {
   return repeatable
@@ -66,7 +83,7 @@ export const format = z
 
 export const knownAt = instant
   .optional()
-  .describe('Prices and attributions as known at this instant (default: all that is known)');
+  .describe('Prices and attributions as known at this instant (default: all that is known); not for viewers');
 
 /** The parameters of every list of calls. */
 export function windowShape(limit: { normal: number; maximum: number }) {

@@ -74,8 +74,10 @@ export const errors = view('errors', grouped, {
   throttled: 'UInt64',
   status_unknown: 'UInt64',
   failed: 'UInt64',
-  error_rate: 'Float64',
-  throttled_rate: 'Float64',
+  retried: 'UInt64',
+  retries: 'UInt64',
+  error_rate: 'Nullable(Float64)',
+  throttled_rate: 'Nullable(Float64)',
 });
 
 export const latency = view('latency', grouped, {

@@ -20,7 +20,7 @@ INSERT INTO alert_rules (rule, version, title, severity, clock, runbook, valid_f
 ('pipeline_rejects', 1, 'Records are rejected', 'ticket', 'wall', 'pipeline_rejects', '2000-01-01 00:00:00.000', 'gatemeter', 'they are kept and can be replayed'),
 ('silent_source', 1, 'A source is silent', 'page', 'wall', 'silent_source', '2000-01-01 00:00:00.000', 'gatemeter', 'what is not logged is not billed'),
 ('pipeline_imbalance', 1, 'The ledger does not balance', 'page', 'wall', 'pipeline_imbalance', '2000-01-01 00:00:00.000', 'gatemeter', 'something is missing or there twice'),
-('upstream_loss', 1, 'Data is lost before the hub', 'ticket', 'ledger', 'upstream_loss', '2000-01-01 00:00:00.000', 'gatemeter', 'it is counted, and does not come back'),
+('upstream_loss', 1, 'Data is lost before the hub', 'ticket', 'wall', 'upstream_loss', '2000-01-01 00:00:00.000', 'gatemeter', 'it is counted, and does not come back'),
 ('delivery_failing', 1, 'Notifications do not arrive', 'page', 'wall', 'delivery_failing', '2000-01-01 00:00:00.000', 'gatemeter', 'nobody hears of anything else'),
 ('evaluation_failing', 1, 'A detector fails', 'page', 'wall', 'evaluation_failing', '2000-01-01 00:00:00.000', 'gatemeter', 'nobody hears of what it watches'),
 ('watchdog', 1, 'Watchdog', 'info', 'wall', 'watchdog', '2000-01-01 00:00:00.000', 'gatemeter', 'fires always; that it stops is the alarm');

@@ -1,13 +1,13 @@
 import { z } from 'zod';
-import { channel, cut, evidenceOf, type Outgoing, postJson } from '../channel.ts';
+import { address, channel, cut, evidenceOf, headerValue, type Outgoing, postJson } from '../channel.ts';
 import type { Message } from '../message.ts';
 
 /** Alertmanager forgets an alert that is not sent again, and ours when it restarts: it gets all of them each minute. */
 const aliveMs = 300_000;
 
 const settings = {
-  url: z.url().describe('Address of Alertmanager, without /api/v2/alerts'),
-  authorization: z.string().optional().describe('Value of the header Authorization'),
+  url: address.describe('Address of Alertmanager, without /api/v2/alerts'),
+  authorization: headerValue.optional().describe('Value of the header Authorization'),
 };
 
 type Settings = z.output<z.ZodObject<typeof settings>>;
@@ -39,7 +39,7 @@ export function alertmanagerRequest(given: Settings, messages: readonly Message[
 export function alertmanagerHeartbeat(given: Settings, startedAt: string, now: Date): Outgoing {
   return post(given, [
     {
-      labels: { alertname: 'watchdog', severity: 'info', source: 'gatemeter' },
+      labels: { alertname: 'watchdog', severity: 'info', job: 'gatemeter' },
       annotations: { summary: 'Gatemeter evaluates its alerts. That this alert ends is the alarm.' },
       startsAt: startedAt,
       endsAt: new Date(now.getTime() + aliveMs).toISOString(),
@@ -53,10 +53,13 @@ function post(given: Settings, alerts: readonly unknown[]): Outgoing {
   return postJson(`${given.url.replace(/\/$/, '')}/api/v2/alerts`, alerts, headers);
 }
 
-/** Constant over an episode but for the severity: an alert of the old one ends by itself then. */
+/**
+ * Constant over an episode but for the severity: an alert of the old one ends by itself then. Nothing of ours may take the
+ * place of a label that tells two alerts apart, as `source` does.
+ */
 function labelsOf(message: Message): Record<string, string> {
   const own = Object.entries(message.labels).filter(([name, value]) => /^[a-zA-Z_]\w*$/.test(name) && value !== '');
-  return { ...Object.fromEntries(own), alertname: message.rule, severity: message.severity, source: 'gatemeter' };
+  return { job: 'gatemeter', ...Object.fromEntries(own), alertname: message.rule, severity: message.severity };
 }
 
 function annotationsOf(message: Message): Record<string, string> {

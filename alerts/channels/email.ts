@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { isIP } from 'node:net';
 import { createTransport } from 'nodemailer';
 import { z } from 'zod';
 import { factsOf, type Verdict } from '../channel.ts';
@@ -35,7 +36,8 @@ export async function sendEmail(given: Settings, message: Message, address: stri
     secure: given.security === 'tls',
     requireTLS: given.security === 'starttls',
     ignoreTLS: given.security === 'none',
-    tls: { servername: given.host },
+    // An address is no name that TLS could ask for: then the certificate must be the address's.
+    tls: isIP(given.host) === 0 ? { servername: given.host } : {},
     ...(given.user === undefined ? {} : { auth: { user: given.user, pass: given.password ?? '' } }),
     connectionTimeout: timeoutMs,
     greetingTimeout: timeoutMs,

@@ -1,5 +1,4 @@
-import { z } from 'zod';
-import { channel, cut, factsOf, postJson } from '../channel.ts';
+import { address, channel, cut, factsOf, headerValue, postJson } from '../channel.ts';
 import type { Message } from '../message.ts';
 
 const priority: Readonly<Record<string, string>> = { page: 'P1', ticket: 'P3', info: 'P5' };
@@ -12,9 +11,8 @@ const path = { acknowledge: 'acknowledge', resolve: 'close' } as const;
 export const opsgenie = channel({
   name: 'opsgenie',
   settings: {
-    api_key: z.string().min(1).describe('Key of an API integration'),
-    url: z
-      .url()
+    api_key: headerValue.describe('Key of an API integration'),
+    url: address
       .default('https://api.opsgenie.com/v2/alerts')
       .describe('https://api.eu.opsgenie.com/v2/alerts, or https://api.atlassian.com/jsm/ops/integration/v2/alerts'),
   },
@@ -23,12 +21,13 @@ export const opsgenie = channel({
     const headers = { authorization: `GenieKey ${given.api_key}` };
     if (message.action === 'trigger') return postJson(base, described(message), headers);
     const alias = encodeURIComponent(message.alert_id);
-    const body = { source: 'Gatemeter', note: cut(message.summary, 1_000), user: message.acknowledged_by || undefined };
+    const user = message.acknowledged_by === '' ? {} : { user: cut(message.acknowledged_by, 100) };
+    const body = { source: 'Gatemeter', note: cut(message.summary, 1_000), ...user };
     return postJson(`${base}/${alias}/${path[message.action]}?identifierType=alias`, body, headers);
   },
 });
 
-/** Within Opsgenie's limits: 130 characters of message, 15,000 of description, 8,000 of details, 20 tags of 50. */
+/** Within Opsgenie's limits: 130 characters of message, 15,000 of description, 8,000 of details, 512 of entity, 20 tags of 50. */
 function described(message: Message): unknown {
   const facts = factsOf(message).map(([name, value]) => `${name}: ${cut(value, 1_000)}`);
   const links = [message.links.page, message.runbook_url, message.links.grafana].filter((link) => link !== null);
@@ -38,7 +37,7 @@ function described(message: Message): unknown {
     description: cut([message.summary, ...facts, ...links].join('\n'), 15_000),
     priority: priority[message.severity] ?? 'P3',
     source: 'Gatemeter',
-    entity: message.labels['deployment'] ?? '',
+    entity: cut(message.labels['deployment'] ?? '', 512),
     tags: [message.rule, message.severity],
     details: Object.fromEntries(
       Object.entries({ ...message.labels, silence: message.links.silence, acknowledge: message.links.acknowledge })

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { channel, cut, postJson } from '../channel.ts';
+import { address, channel, cut, postJson } from '../channel.ts';
 import type { Message } from '../message.ts';
 
 const actions = { trigger: 'trigger', acknowledge: 'acknowledge', resolve: 'resolve' } as const;
@@ -10,8 +10,7 @@ export const pagerduty = channel({
   name: 'pagerduty',
   settings: {
     routing_key: z.string().length(32).describe('Integration key of an Events API v2 integration'),
-    url: z
-      .url()
+    url: address
       .default('https://events.pagerduty.com/v2/enqueue')
       .describe('https://events.eu.pagerduty.com/v2/enqueue for the European service region'),
   },

@@ -1,5 +1,4 @@
-import { z } from 'zod';
-import { channel, cut, factsOf, postJson } from '../channel.ts';
+import { address, channel, cut, factsOf, type Outgoing, postJson } from '../channel.ts';
 import type { Message } from '../message.ts';
 
 const colour: Readonly<Record<string, string>> = { page: 'Attention', ticket: 'Warning', info: 'Accent' };
@@ -11,18 +10,34 @@ const colour: Readonly<Record<string, string>> = { page: 'Attention', ticket: 'W
  */
 export const teams = channel({
   name: 'teams',
-  settings: { webhook_url: z.url().describe('Address of the workflow; it is a secret') },
-  request: (given, message) =>
-    postJson(given.webhook_url, {
-      type: 'message',
-      attachments: [
-        { contentType: 'application/vnd.microsoft.card.adaptive', contentUrl: null, content: cardOf(message) },
-      ],
-    }),
+  settings: { webhook_url: address.describe('Address of the workflow; it is a secret') },
+  request: (given, message) => {
+    // What is too long is taken with a 202 and shown to nobody, so it is cut until it fits.
+    const tried = lengths.map((characters) => posted(given.webhook_url, message, characters));
+    const fitting = tried.find(({ body }) => Buffer.byteLength(body) <= bytesMax);
+    return fitting ?? posted(given.webhook_url, { ...message, links: { ...message.links, grafana: null } }, 100);
+  },
 });
 
-function cardOf(message: Message): unknown {
-  const facts = factsOf(message).map(([title, value]) => ({ title, value: cut(value, 800) }));
+const bytesMax = 28_000;
+const lengths = [800, 400, 200, 100] as const;
+
+function posted(url: string, message: Message, characters: number): Outgoing {
+  return postJson(url, {
+    type: 'message',
+    attachments: [
+      {
+        contentType: 'application/vnd.microsoft.card.adaptive',
+        contentUrl: null,
+        content: cardOf(message, characters),
+      },
+    ],
+  });
+}
+
+/** `characters` is the most of one fact. */
+function cardOf(message: Message, characters: number): unknown {
+  const facts = factsOf(message).map(([title, value]) => ({ title, value: plain(cut(value, characters)) }));
   const actions = [
     ['Alert', message.links.page],
     ['Runbook', message.runbook_url],
@@ -44,7 +59,7 @@ function cardOf(message: Message): unknown {
         wrap: true,
         color: message.action === 'trigger' ? (colour[message.severity] ?? 'Warning') : 'Good',
       },
-      { type: 'TextBlock', text: plain(cut(message.summary, 2_000)), wrap: true },
+      { type: 'TextBlock', text: plain(cut(message.summary, 2.5 * characters)), wrap: true },
       ...(message.action === 'trigger' ? [{ type: 'FactSet', facts }] : []),
       {
         type: 'TextBlock',
@@ -58,7 +73,7 @@ function cardOf(message: Message): unknown {
   };
 }
 
-/** Text blocks read some Markdown; names of tenants and models are not meant as such. */
+/** Text blocks and facts read some Markdown; names of tenants and models are not meant as such. */
 function plain(text: string): string {
   return text.replaceAll(/([\\`*_[\]])/g, '\\$1');
 }

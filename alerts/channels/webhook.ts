@@ -1,9 +1,9 @@
 import { Webhook } from 'standardwebhooks';
 import { z } from 'zod';
-import { channel, type Outgoing } from '../channel.ts';
+import { address, channel, type Outgoing } from '../channel.ts';
 
 const settings = {
-  url: z.url().describe('Where to post'),
+  url: address.describe('Where to post'),
   secret: z
     .string()
     .regex(/^whsec_[A-Za-z0-9+/]{32,88}={0,2}$/)

@@ -1,11 +1,11 @@
 import { z } from '@hono/zod-openapi';
 import { alerts } from '#clickhouse/alerts.ts';
 import type { Arguments, Row } from '#clickhouse/view.ts';
-import { rowSchema } from '../answer.ts';
-import { exported, formatOf } from '../export.ts';
+import { evidence, nextCursor, rowSchema } from '../answer.ts';
+import { exported, formatOf, refuseCursor } from '../export.ts';
 import { accepted, type App, listResponse, register } from '../route.ts';
 import type { Setting } from '../setting.ts';
-import { argument, type Window, windowOf, windowShape } from '../window.ts';
+import { argument, cursorAfter, severalOf, type Window, windowOf, windowShape } from '../window.ts';
 
 const path = '/v1/alerts';
 const limits = { normal: 100, maximum: 1_000 };
@@ -18,27 +18,27 @@ const several = z
 
 /** An alert as JSON has it: its evidence is an object and not a text. */
 export const alertSchema = rowSchema(alerts.columns).extend({
-  evidence: z.record(z.string(), z.unknown()).describe('What the detector saw'),
+  evidence,
 });
 
 /** What on-call is asked to look at, and what they were. */
 export function alertsRoute(app: App, setting: Setting): void {
-  const { from, to, limit, format } = windowShape(limits);
+  const { from, to, limit, cursor, format } = windowShape(limits);
   const filters = {
-    status: several.describe('pending, firing, resolved or dropped; the default is firing and resolved'),
-    severity: several.describe('page, ticket or info'),
+    status: severalOf(['pending', 'firing', 'resolved', 'dropped']).describe('The default is firing and resolved'),
+    severity: severalOf(['page', 'ticket', 'info']).describe('Only of this weight'),
     rule: several.describe('Only of this rule'),
     tenant_id: several.describe('Only of this tenant'),
     deployment: several.describe('Only of this deployment'),
   };
-  const meta = z.object({ from: z.iso.datetime(), to: z.iso.datetime() });
+  const meta = z.object({ from: z.iso.datetime(), to: z.iso.datetime(), next_cursor: nextCursor });
   const route = {
     path,
     summary: 'Alerts, newest first',
     description:
       'One row per episode: from when a condition began to hold until it was over. Of the window are all that were not over before it. `evaluated_at` says up to when calls were looked at.',
     roles: ['viewer', 'on_call', 'admin'],
-    query: { from, to, limit, format, ...filters },
+    query: { from, to, limit, cursor, format, ...filters },
     params: {},
     ok: listResponse(alertSchema, meta),
   } as const;
@@ -55,7 +55,8 @@ export function alertsRoute(app: App, setting: Setting): void {
     const orderBy = (['active_at', 'alert_id'] as const).map((column) => ({ column, descending: true }));
     const wanted = formatOf(c, given.format);
     if (wanted !== 'json') {
-      const selection = { columns, orderBy };
+      refuseCursor(given.cursor);
+      const selection = { columns, orderBy, ...(given.limit === undefined ? {} : { limit: given.limit }) };
       return exported(c, setting, {
         name: 'alerts',
         format: wanted,
@@ -65,11 +66,17 @@ export function alertsRoute(app: App, setting: Setting): void {
         completeThrough: null,
       });
     }
-    const rows = await setting.db.read(alerts, args, { columns, orderBy, limit: given.limit ?? limits.normal });
+    const most = given.limit ?? limits.normal;
+    const offset = window.position?.offset ?? 0;
+    const rows = await setting.db.read(alerts, args, { columns, orderBy, limit: most + 1, offset });
     c.header('Vary', 'Accept');
     return c.json({
-      data: rows.map(shown),
-      meta: { from: window.from.toISOString(), to: window.to.toISOString() },
+      data: rows.slice(0, most).map(shown),
+      meta: {
+        from: window.from.toISOString(),
+        to: window.to.toISOString(),
+        next_cursor: rows.length > most ? cursorAfter(window, { offset: offset + most }) : null,
+      },
     });
   });
 }

@@ -1,11 +1,11 @@
 import { z } from '@hono/zod-openapi';
 import { anomalyEpisodes, contributors, measuredThrough } from '#clickhouse/detection.ts';
 import type { Row } from '#clickhouse/view.ts';
-import { rowSchema } from '../answer.ts';
-import { exported, formatOf } from '../export.ts';
+import { evidence, nextCursor, rowSchema } from '../answer.ts';
+import { exported, formatOf, refuseCursor } from '../export.ts';
 import { accepted, type App, listResponse, register } from '../route.ts';
 import type { Setting } from '../setting.ts';
-import { argument, windowOf, windowShape } from '../window.ts';
+import { argument, cursorAfter, windowOf, windowShape } from '../window.ts';
 
 const path = '/v1/anomalies';
 const limits = { normal: 50, maximum: 1_000 };
@@ -29,9 +29,10 @@ const measures: Readonly<Record<string, string>> = {
 
 type Episode = Row<(typeof anomalyEpisodes)['columns']>;
 
-const { from, to, limit, format } = windowShape(limits);
+const { from, to, limit, cursor, format } = windowShape(limits);
 const contributor = rowSchema(contributors.columns);
 const row = rowSchema(anomalyEpisodes.columns).extend({
+  evidence,
   contributors: z
     .array(contributor)
     .nullable()
@@ -43,12 +44,13 @@ const route = {
   path,
   summary: 'What differed from what was expected',
   description:
-    'Findings of all detectors, one row per time that they lasted, the newest first. They are stored when they are found: of what is later than `evaluated_through` nothing is known yet, and null says that nobody has looked at all.',
+    'What was found in traffic (spikes, bursts, slowness, silence) and in platform metrics, one row per time that it lasted, the newest first; what the other rules find is in /v1/alerts. They are stored when they are found: of what is later than `evaluated_through` nothing is known yet, and null says that nobody has looked at all.',
   roles: ['viewer', 'on_call', 'admin'],
   query: {
     from,
     to,
     limit,
+    cursor,
     format,
     tenant_id: several.describe('Only these tenants; repeat the parameter to allow several'),
     rule: several.describe('Only these rules; repeat the parameter to allow several'),
@@ -60,7 +62,7 @@ const route = {
       from: z.iso.datetime(),
       to: z.iso.datetime(),
       evaluated_through: z.iso.datetime().nullable(),
-      truncated: z.boolean(),
+      next_cursor: nextCursor,
     }),
   ),
 } as const;
@@ -83,6 +85,7 @@ export function anomaliesRoute(app: App, setting: Setting): void {
     ] as const;
     const wanted = formatOf(c, given.format);
     if (wanted !== 'json') {
+      refuseCursor(given.cursor);
       const columns = Object.keys(anomalyEpisodes.columns) as (keyof typeof anomalyEpisodes.columns)[];
       return exported(c, setting, {
         name: 'anomalies',
@@ -94,9 +97,10 @@ export function anomaliesRoute(app: App, setting: Setting): void {
       });
     }
     const most = given.limit ?? limits.normal;
+    const offset = window.position?.offset ?? 0;
     // Before the rows, so that it never promises more than they hold.
     const [measured] = await setting.db.read(measuredThrough, { at: argument(setting.now()) });
-    const rows = await setting.db.read(anomalyEpisodes, args, { orderBy, limit: most + 1 });
+    const rows = await setting.db.read(anomalyEpisodes, args, { orderBy, limit: most + 1, offset });
     const told = await Promise.all(
       rows.slice(0, most).map(async (episode, index) =>
         Object.assign(episode, {
@@ -110,7 +114,7 @@ export function anomaliesRoute(app: App, setting: Setting): void {
       from: window.from.toISOString(),
       to: window.to.toISOString(),
       evaluated_through: measured?.findings ?? null,
-      truncated: rows.length > most,
+      next_cursor: rows.length > most ? cursorAfter(window, { offset: offset + most }) : null,
     };
     return c.json({ data: told, meta });
   });

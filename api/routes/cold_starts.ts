@@ -1,10 +1,10 @@
 import { z } from '@hono/zod-openapi';
 import { coldStartAnswers, measuredThrough } from '#clickhouse/detection.ts';
-import { rowSchema } from '../answer.ts';
-import { exported, formatOf } from '../export.ts';
+import { evidence, nextCursor, rowSchema } from '../answer.ts';
+import { exported, formatOf, refuseCursor } from '../export.ts';
 import { accepted, type App, listResponse, register } from '../route.ts';
 import type { Setting } from '../setting.ts';
-import { argument, windowOf, windowShape } from '../window.ts';
+import { argument, cursorAfter, severalOf, windowOf, windowShape } from '../window.ts';
 
 const path = '/v1/cold-starts';
 
@@ -26,7 +26,7 @@ export const classes = [
 
 /** When callers waited for back ends that had to start, or for something else, and which. */
 export function coldStartsRoute(app: App, setting: Setting): void {
-  const { from, to, limit, format } = windowShape({ normal: 1_000, maximum: 10_000 });
+  const { from, to, limit, cursor, format } = windowShape({ normal: 1_000, maximum: 10_000 });
   const route = {
     path,
     summary: 'When callers waited for a back end to start',
@@ -37,21 +37,20 @@ export function coldStartsRoute(app: App, setting: Setting): void {
       from,
       to,
       limit,
+      cursor,
       format,
       tenant_id: several.describe('Only those in which callers of these tenants waited'),
       deployment: several.describe('Only these deployments; repeat the parameter to allow several'),
-      class: several.describe(
-        `Only these classes, of ${classes.join(', ')}; default: all but isolated_tail, which is one or two slow calls`,
-      ),
+      class: severalOf(classes).describe('Default: all but isolated_tail, which is one or two slow calls'),
     },
     params: {},
     ok: listResponse(
-      rowSchema(coldStartAnswers.columns),
+      rowSchema(coldStartAnswers.columns).extend({ evidence }),
       z.object({
         from: z.iso.datetime(),
         to: z.iso.datetime(),
         evaluated_through: z.iso.datetime().nullable(),
-        truncated: z.boolean(),
+        next_cursor: nextCursor,
       }),
     ),
   } as const;
@@ -68,6 +67,7 @@ export function coldStartsRoute(app: App, setting: Setting): void {
     const orderBy = (['started_at', 'deployment', 'backend'] as const).map((column) => ({ column, descending: false }));
     const wanted = formatOf(c, given.format);
     if (wanted !== 'json') {
+      refuseCursor(given.cursor);
       const columns = Object.keys(coldStartAnswers.columns) as (keyof typeof coldStartAnswers.columns)[];
       return exported(c, setting, {
         name: 'cold-starts',
@@ -79,9 +79,10 @@ export function coldStartsRoute(app: App, setting: Setting): void {
       });
     }
     const most = given.limit ?? 1_000;
+    const offset = window.position?.offset ?? 0;
     // Before the rows, so that it never promises more than they hold.
     const [measured] = await setting.db.read(measuredThrough, { at: argument(setting.now()) });
-    const rows = await setting.db.read(coldStartAnswers, args, { orderBy, limit: most + 1 });
+    const rows = await setting.db.read(coldStartAnswers, args, { orderBy, limit: most + 1, offset });
     c.header('Vary', 'Accept');
     return c.json({
       data: rows.slice(0, most).map((row) => Object.assign(row, { evidence: JSON.parse(row.evidence) as unknown })),
@@ -89,7 +90,7 @@ export function coldStartsRoute(app: App, setting: Setting): void {
         from: window.from.toISOString(),
         to: window.to.toISOString(),
         evaluated_through: measured?.minutes ?? null,
-        truncated: rows.length > most,
+        next_cursor: rows.length > most ? cursorAfter(window, { offset: offset + most }) : null,
       },
     });
   });

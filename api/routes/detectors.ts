@@ -6,10 +6,9 @@ import { rowSchema } from '../answer.ts';
 import { ProblemError, refuse } from '../problem.ts';
 import { type App, register, registerWriting } from '../route.ts';
 import type { Setting } from '../setting.ts';
-import { argument } from '../window.ts';
+import { argument, moment } from '../window.ts';
 
 const longestMs = 366 * 86_400_000;
-const instant = z.iso.datetime({ offset: true, error: 'is not an instant with a zone, such as 2026-07-01T00:00:00Z' });
 const reason = z.string().min(1).max(1_000).describe('Why; it is there for those who wonder later');
 const roles = ['on_call', 'admin'] as const;
 
@@ -52,15 +51,15 @@ function planning(app: App, setting: Setting): void {
       kind: z.enum(['holiday', 'maintenance']),
       tenant_id: z.string().max(256).default('').describe('Empty: of all tenants'),
       deployment: z.string().max(256).default('').describe('Empty: all deployments of the tenant'),
-      starts_at: instant,
-      ends_at: instant,
+      starts_at: moment,
+      ends_at: moment,
       reason,
     },
     params: {},
     ok: answer('The period', period),
   } as const;
   registerWriting(app, route, async (c, given) => {
-    const [starts, ends] = [new Date(given.starts_at), new Date(given.ends_at)];
+    const { starts_at: starts, ends_at: ends } = given;
     if (ends <= starts) throw refuse('ends_at', 'must be after starts_at');
     if (ends.getTime() - starts.getTime() > longestMs) throw refuse('ends_at', 'is more than a year after starts_at');
     if (given.deployment !== '' && given.tenant_id === '') throw refuse('tenant_id', 'is needed beside a deployment');

@@ -7,6 +7,7 @@ import { rowSchema } from '../answer.ts';
 import { ProblemError, refuse } from '../problem.ts';
 import { type App, register, registerWriting } from '../route.ts';
 import type { Setting } from '../setting.ts';
+import { moment } from '../window.ts';
 
 const longestMs = 366 * 86_400_000;
 
@@ -21,7 +22,6 @@ export const matchers = z
   .max(20)
   .openapi({ example: ['rule="latency"', 'tenant_id=~"retail|travel"'] });
 
-const instant = z.iso.datetime({ offset: true, error: 'is not an instant with a zone, such as 2026-07-01T00:00:00Z' });
 const silence = z.object({ data: rowSchema(silencesKnown.columns) });
 const ok = { description: 'The silence', content: { 'application/json': { schema: silence } } };
 
@@ -57,16 +57,16 @@ function making(app: App, setting: Setting): void {
     roles: ['on_call', 'admin'],
     body: {
       matchers: matchers.min(1),
-      starts_at: instant.optional().describe('Default: now'),
-      ends_at: instant,
+      starts_at: moment.optional().describe('Default: now'),
+      ends_at: moment,
       comment: z.string().min(1).max(1_000).describe('Why; it is there for those who wonder later'),
     },
     params: {},
     ok,
   } as const;
   registerWriting(app, route, async (c, given) => {
-    const starts = given.starts_at === undefined ? setting.now() : new Date(given.starts_at);
-    const ends = new Date(given.ends_at);
+    const starts = given.starts_at ?? setting.now();
+    const ends = given.ends_at;
     if (ends <= starts) throw refuse('ends_at', 'must be after starts_at');
     if (ends <= setting.now()) throw refuse('ends_at', 'is in the past');
     if (ends.getTime() - starts.getTime() > longestMs) throw refuse('ends_at', 'is more than a year after starts_at');

@@ -7,10 +7,13 @@ WITH
 SELECT
     'cold_start' AS rule, toUInt32(v.2['cold_start']) AS version, map('deployment', toString(e.deployment), 'backend', toString(e.backend)) AS labels, 'firing' AS state,
     if(count() > p['cold_start.per_hour'], 'ticket', 'info') AS severity, min(e.started_at) AS started_at,
-    toFloat64(count()) AS observed, toFloat64(p['cold_start.per_hour']) AS expected, 'cold starts per hour' AS unit,
+    -- Against the limit that it is beyond: how often, else how long.
+    if(count() > p['cold_start.per_hour'], toFloat64(count()), round(sum(e.added_seconds), 1)) AS observed,
+    toFloat64(p[if(count() > p['cold_start.per_hour'], 'cold_start.per_hour', 'cold_start.lost_seconds')]) AS expected,
+    if(count() > p['cold_start.per_hour'], 'cold starts per hour', 'seconds per hour that callers waited') AS unit,
     round(sum(e.added_seconds), 3) AS score, CAST(NULL, 'Nullable(Decimal(76, 24))') AS cost_per_hour,
     arraySort(arrayDistinct(arrayFlatten(groupArray(e.consumers)))) AS affected,
-    toJSONString(map('added_seconds', toString(round(sum(e.added_seconds), 1)), 'longest_seconds', toString(max(e.longest_seconds)),
+    toJSONString(map('cold_starts', toString(count()), 'added_seconds', toString(round(sum(e.added_seconds), 1)), 'longest_seconds', toString(max(e.longest_seconds)),
         'from_zero', toString(countIf(e.class = 'cold_from_zero')), 'scale_out', toString(countIf(e.class = 'cold_scaleout')),
         'calls', toString(sum(e.slow_calls + e.refused_calls)), 'confirmed', toString(countIf(e.confirmed)), 'example', any(e.evidence))) AS evidence,
     round(avg(e.confidence), 3) AS confidence

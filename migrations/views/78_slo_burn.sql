@@ -38,7 +38,7 @@ WITH
 SELECT
     'slo_burn' AS rule, toUInt32(v.2['slo_burn']) AS version, map('tenant_id', toString(tenant_id), 'deployment', toString(deployment)) AS labels, 'firing' AS state,
     if(long = 5, 'ticket', 'page') AS severity, toDateTime64(instant - [3600, 21600, 259200][long - 2], 3, 'UTC') AS started_at,
-    toFloat64(failed[long]) AS observed, all_calls[long] * allowed AS expected, 'failed calls' AS unit, round(burn[long], 3) AS score,
+    toFloat64(failed[long]) AS observed, round(all_calls[long] * allowed, 3) AS expected, 'failed calls' AS unit, round(burn[long], 3) AS score,
     CAST(NULL, 'Nullable(Decimal(76, 24))') AS cost_per_hour, [toString(tenant_id)] AS affected,
     toJSONString(map('objective', toString(p['slo_burn.target']), 'long_window', ['1 h', '6 h', '3 d'][long - 2], 'burn_5m', toString(round(burn[1], 2)),
         'burn_30m', toString(round(burn[2], 2)), 'burn_1h', toString(round(burn[3], 2)), 'burn_6h', toString(round(burn[4], 2)), 'burn_3d', toString(round(burn[5], 2)),

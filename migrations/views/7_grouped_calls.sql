@@ -37,6 +37,7 @@ SELECT
     c.request_model AS price_request_model,
     c.deployment AS price_deployment,
     c.http_response_status_code AS status_code,
+    c.attempts AS attempts_made,
     c.duration_ms AS duration_ms,
     c.backend_ms AS backend_ms,
     c.client_ms AS client_ms,

@@ -5,7 +5,9 @@ WITH
 (
     SELECT groupUniqArray((toString(c.provider_name), toString(c.response_model)))
     FROM calls AS c
-    WHERE c.started_at > {from:DateTime64(3, 'UTC')} AND c.started_at <= {to:DateTime64(3, 'UTC')} AND c.deployment = {deployment:String} AND c.deployment != ''
+    WHERE c.started_at > {from:DateTime64(3, 'UTC')} AND c.started_at <= {to:DateTime64(3, 'UTC')} AND {deployment:String} != ''
+      -- As a series is named where its log has no deployment.
+      AND arrayFirst(name -> name != '', [toString(c.deployment), toString(c.response_model), toString(c.backend), toString(c.api_id)]) = {deployment:String}
 ) AS served
 SELECT max(known_from) AS at, 'price' AS kind, arrayStringConcat(arraySlice(arraySort(groupUniqArray(model)), 1, 3), ', ') AS what, author, reason
 FROM prices

@@ -1,4 +1,5 @@
--- How well: calls by status class, by kind of error where asked for, throttling. A call without a status is in neither.
+-- How well: calls by status class, by kind of error where asked for, throttling, and how often a gateway asked again. A
+-- call without a status is in no class and in no rate: a rate is of the calls that have one, NULL where none has.
 CREATE OR REPLACE VIEW errors AS
 SELECT
     bucket, tenant_id, consumer_id, product_id, api_id, operation_name, provider_name, response_model,
@@ -13,8 +14,10 @@ SELECT
     countIf(status_code = 429) AS throttled,
     countIf(status_code IS NULL) AS status_unknown,
     status_4xx + status_5xx AS failed,
-    round(failed / calls, 6) AS error_rate,
-    round(throttled / calls, 6) AS throttled_rate
+    countIf(attempts_made > 1) AS retried,
+    sum(toUInt64(if(ifNull(attempts_made, 1) > 1, assumeNotNull(attempts_made) - 1, 0))) AS retries,
+    if(calls > status_unknown, round(failed / (calls - status_unknown), 6), NULL) AS error_rate,
+    if(calls > status_unknown, round(throttled / (calls - status_unknown), 6), NULL) AS throttled_rate
 FROM grouped_calls(
     `from` = {from:DateTime64(3, 'UTC')}, `to` = {to:DateTime64(3, 'UTC')}, `step` = {step:String},
     `tz` = {tz:String}, `as_known_at` = {as_known_at:DateTime64(3, 'UTC')},

@@ -110,6 +110,45 @@ test('Slack: blocks within its limits, and a label can neither mention anybody n
   expect(JSON.stringify(blocks)).toContain('<https://gatemeter.example/runbook#error_burst|Runbook>');
 });
 
+test('Slack counts entities as they are written: a name of nothing but them is cut, and no entity in two', async () => {
+  const { json } = await told(
+    { channel: 'slack', webhook_url: server.url },
+    {
+      summary: '<'.repeat(5_000),
+      affected: ['&'.repeat(900)],
+      recent_changes: ['>'.repeat(900)],
+      links: { ...exampleMessage().links, grafana: `https://g.example/d/x?var-tenant=${'%3C'.repeat(1_024)}` },
+    },
+  );
+  type Text = { text: string };
+  const { text, blocks } = json as { text: string; blocks: { text?: Text; fields?: Text[] }[] };
+  const sections = blocks.flatMap((block) => (block.text === undefined ? [] : [block.text.text]));
+  const fields = blocks.flatMap((block) => (block.fields ?? []).map((field) => field.text));
+  for (const one of [text, ...sections]) expect(one.length).toBeLessThanOrEqual(3_000);
+  for (const one of fields) expect(one.length).toBeLessThanOrEqual(2_000);
+  const written = [text, ...sections.filter((one) => !one.includes('|Alert>')), ...fields];
+  for (const one of written) expect(one).not.toMatch(/&(?!amp;|lt;|gt;)/);
+});
+
+test('Teams: names are no Markdown wherever they stand, and the longest in any script fit into 28 KB', async () => {
+  const settings = { channel: 'teams', webhook_url: server.url };
+  const link = '[reset your key](https://evil.example)';
+  const { body: linked } = await told(settings, { summary: link, affected: [link], recent_changes: [link] });
+  expect(linked.split('reset your key')).toHaveLength(4);
+  expect(linked).not.toContain('[reset your key]');
+  const name = '量'.repeat(1_024);
+  const { body } = await told(settings, {
+    summary: `Errors: ${name} / ${name}`,
+    affected: Array.from({ length: 20 }, () => name),
+    contributors: [{ what: name, share: 0.9 }],
+    recent_changes: [name],
+    evidence: { example: name },
+    links: { ...exampleMessage().links, grafana: `https://g.example/d/x?var-tenant=${encodeURIComponent(name)}` },
+  });
+  expect(Buffer.byteLength(body)).toBeLessThanOrEqual(28_000);
+  expect(body).toContain('Acknowledge');
+});
+
 test('Teams: one Adaptive Card in a message, with buttons that open addresses, within 28 KB', async () => {
   const settings = { channel: 'teams', webhook_url: `${server.url}/workflows/x` };
   const { json, body } = await told(settings, {
@@ -161,6 +200,15 @@ test('Opsgenie and Jira Service Management: the episode is the alias by which it
   );
 });
 
+test('Opsgenie refuses what is too long: the longest names are cut to its limits', async () => {
+  const settings = { channel: 'opsgenie', url: `${server.url}/v2/alerts`, api_key: 'the-key' };
+  const long = 'n'.repeat(1_024);
+  const { json } = await told(settings, { labels: { deployment: long, tenant_id: long } });
+  expect((json as { entity: string }).entity.length).toBeLessThanOrEqual(512);
+  const acknowledged = await told(settings, { action: 'acknowledge', acknowledged_by: long });
+  expect((acknowledged.json as { user: string }).user.length).toBeLessThanOrEqual(100);
+});
+
 test('Alertmanager v2: labels identify, endsAt is ahead while it fires and past when it is over; acknowledging says nothing', async () => {
   const settings = { channel: 'alertmanager', url: server.url };
   const trigger = await told(settings);
@@ -172,7 +220,7 @@ test('Alertmanager v2: labels identify, endsAt is ahead while it fires and past 
         severity: 'page',
         tenant_id: 'retail',
         deployment: 'gpt-4o',
-        source: 'gatemeter',
+        job: 'gatemeter',
       },
       startsAt: '2026-10-01T00:02:00.000Z',
       endsAt: '2026-10-01T00:08:00.000Z',
@@ -186,12 +234,17 @@ test('Alertmanager v2: labels identify, endsAt is ahead while it fires and past 
     status: null,
   });
   expect(server.received).toHaveLength(2);
+  // Nothing of ours takes the place of what tells two alerts apart.
+  const gateways = ['kong', 'apim'].map((source) => exampleMessage({ rule: 'silent_source', labels: { source } }));
+  for (const message of gateways) await post(receiver(settings), message, now, loopback);
+  const labelled = server.received.slice(2).map(({ body }) => JSON.parse(body) as [{ labels: { source: string } }]);
+  expect(labelled.map(([{ labels }]) => labels.source)).toEqual(['kong', 'apim']);
   // A batch that holds one wrong alert is taken in part, so that they are small.
   const many = Array.from({ length: 130 }, (_, index) => exampleMessage({ labels: { tenant_id: `t${index}` } }));
   const one = receiver(settings);
   if (one.channel !== 'alertmanager') throw new Error('not an Alertmanager');
   await repeat(one, many, now, loopback);
-  expect(server.received.slice(2).map(({ body }) => (JSON.parse(body) as unknown[]).length)).toEqual([64, 64, 2]);
+  expect(server.received.slice(4).map(({ body }) => (JSON.parse(body) as unknown[]).length)).toEqual([64, 64, 2]);
 });
 
 test('the watchdog says to a webhook and to an Alertmanager that alerts are evaluated', async () => {

@@ -100,3 +100,40 @@ test('matchers are those of Alertmanager: anchored, absent labels are empty; pat
   for (const text of ['a=~"(x+)+"', 'a=~".*.*.*.*"', 'a=~"(?=x)"', 'a', '=x', 'a=~"["', `a="${'x'.repeat(600)}"`])
     expect(parseMatcher(text).kind, text).toBe('refused');
 });
+
+test('a secret that no header can carry is told at the start, without repeating it', () => {
+  const read = readDelivery(
+    JSON.stringify({
+      receivers: [
+        { name: 'one', channel: 'alertmanager', url: 'https://example.com', authorization: '${TOKEN}' },
+        { name: 'two', channel: 'opsgenie', api_key: '${TOKEN}' },
+      ],
+    }),
+    { TOKEN: 'canary\n' },
+  );
+  const problems = read.kind === 'problems' ? read.problems : [];
+  expect(problems.map((problem) => problem.split(':')[0])).toEqual([
+    'receivers.0.authorization',
+    'receivers.1.api_key',
+  ]);
+  expect(problems.join()).not.toContain('canary');
+});
+
+test('an address that nothing can be posted to is told at the start', () => {
+  const read = readDelivery(
+    JSON.stringify({
+      receivers: [
+        { name: 'one', channel: 'slack', webhook_url: 'hooks.slack.com:443/services/T/B/x' },
+        { name: 'two', channel: 'alertmanager', url: 'ftp://alertmanager.example' },
+        { name: 'three', channel: 'pagerduty', routing_key: 'K'.repeat(32), url: 'mailto:a@example.com' },
+      ],
+    }),
+    {},
+  );
+  const problems = read.kind === 'problems' ? read.problems : [];
+  expect(problems.map((problem) => problem.split(':')[0])).toEqual([
+    'receivers.0.webhook_url',
+    'receivers.1.url',
+    'receivers.2.url',
+  ]);
+});

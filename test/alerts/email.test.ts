@@ -1,4 +1,4 @@
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, createServer } from 'node:net';
 import { SMTPServer } from 'smtp-server';
 import { afterEach, expect, test } from 'vitest';
 import type { Receiver } from '../../alerts/config.ts';
@@ -93,4 +93,21 @@ test('a mail server that is busy is asked again, one that refuses is not, and no
   // The server's certificate is nobody's: STARTTLS fails, and nothing is sent without it.
   expect(await send(tls.port, exampleMessage(), { security: 'starttls' })).toMatchObject({ kind: 'retry' });
   expect(tls.mails).toEqual([]);
+});
+
+test('a mail server that is named by its address is spoken to by TLS, whose names no address may be', async () => {
+  const first: unknown[] = [];
+  const listening = createServer((socket) => {
+    socket.on('error', () => {});
+    socket.once('data', (chunk) => {
+      first.push(chunk[0]);
+      socket.destroy();
+    });
+  });
+  await new Promise<void>((resolve) => listening.listen(0, '127.0.0.1', resolve));
+  const { port } = listening.address() as AddressInfo;
+  expect(await send(port, exampleMessage(), { security: 'tls' })).toMatchObject({ kind: 'retry' });
+  // The first byte of a handshake (RFC 8446, 5.1).
+  expect(first).toEqual([0x16]);
+  await new Promise<void>((resolve) => listening.close(() => resolve()));
 });

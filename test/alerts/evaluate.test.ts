@@ -171,3 +171,19 @@ test('an acknowledged alert is told to nobody else, whatever becomes of it; a ru
   expect(toldBy(series.next([], { acknowledged, at: { ledger: null, wall: series.at } }))).toEqual([]);
   expect(toldBy(series.next([], { acknowledged }))).toEqual(['resolve mail']);
 });
+
+/** So many minutes after the series' first. */
+function since(minutes: number): string {
+  return new Date(Date.parse('2026-10-01T00:00:00Z') + minutes * minute).toISOString();
+}
+
+test('an incident began when it was first seen, however far its window has moved on; the next one begins anew', () => {
+  const series = new Series();
+  const begun = (): (number | null)[] => [...series.alerts.values()].map((alert) => alert.found.startedAt);
+  // A window of five minutes, that was of an hour once it was surer.
+  for (const minutes of [5, 6, 7, 3, 60, 61]) series.next([detection('retail', { started_at: since(minutes) })]);
+  expect(begun()).toEqual([Date.parse(since(3))]);
+  series.next([]);
+  series.next([detection('retail', { started_at: since(90) })]);
+  expect(begun()).toEqual([Date.parse(since(90))]);
+});

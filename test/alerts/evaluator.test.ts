@@ -87,7 +87,7 @@ test('an alert is told when it fires and when it is over, once each, across rest
   expect(told(pager, 'retail')).toEqual(['alert.trigger retail', 'alert.resolve retail']);
   const message = (JSON.parse(pager.received[0]?.body ?? '') as { data: Message }).data;
   expect(message.summary).toBe(
-    `At once: retail / gpt-4o: 90 calls, 9 times the usual 10, since ${new Date(begin + minute).toISOString()}, 42.50 per hour`,
+    `At once: retail / gpt-4o: 90 calls, 9 times the usual 10, since ${new Date(begin + minute).toISOString()}, 42.50 USD per hour`,
   );
   expect(message).toMatchObject({
     severity: 'page',

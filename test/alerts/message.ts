@@ -13,7 +13,8 @@ export function exampleMessage(more: Partial<Message> = {}): Message {
     severity: 'page',
     status: 'firing',
     flapping: false,
-    summary: 'Errors: retail / gpt-4o: 90 calls, 9 times the usual 10, since 2026-10-01T00:00:00.000Z, 42.50 per hour',
+    summary:
+      'Errors: retail / gpt-4o: 90 calls, 9 times the usual 10, since 2026-10-01T00:00:00.000Z, 42.50 USD per hour',
     labels: { tenant_id: 'retail', deployment: 'gpt-4o' },
     started_at: '2026-10-01T00:00:00.000Z',
     fired_at: '2026-10-01T00:02:00.000Z',

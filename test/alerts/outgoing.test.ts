@@ -70,3 +70,9 @@ test('the connection goes to the address that was checked: a name that resolves 
   expect([reached, asked]).toEqual([1, 1]);
   server.close();
 });
+
+test('what cannot be a request is refused and not thrown: a secret with a line break loses no notification in silence', async () => {
+  const headers = { authorization: 'Bearer secret\n' };
+  const outgoing = { method: 'POST', url: 'http://127.0.0.1:9/', headers, body: '{}' } as const;
+  expect(await send(outgoing, guard(['127.0.0.0/8']))).toEqual({ kind: 'refused', reason: 'request_not_valid' });
+});

@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { SMTPServer } from 'smtp-server';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Detection, newAlert } from '../../alerts/alert.ts';
+import { factsOf } from '../../alerts/channel.ts';
 import type { Receiver } from '../../alerts/config.ts';
 import { compose, type Message } from '../../alerts/message.ts';
 import { guard } from '../../alerts/outgoing.ts';
@@ -40,8 +41,10 @@ afterAll(async () => {
   await new Promise<void>((resolve) => smtp.close(() => resolve()));
 });
 
+const dashboard = 'https://grafana.example/d/usage';
+
 /** An alert as the evaluator has it when it fires, and what it says. */
-function told(rule: { rule: string; title: string; runbook: string }): Message {
+function told(rule: { rule: string; title: string; runbook: string }, grafana: string = dashboard): Message {
   const found: Detection = {
     rule: rule.rule,
     version: 4,
@@ -66,7 +69,7 @@ function told(rule: { rule: string; title: string; runbook: string }): Message {
   };
   const places = {
     base: 'https://g.example',
-    grafana: 'https://grafana.example/d/usage',
+    grafana,
     runbook: 'https://g.example/runbook',
   };
   return compose(
@@ -88,9 +91,11 @@ async function rendered(settings: Record<string, unknown>, message: Message): Pr
   const receiver = deliveryOf({ receivers: [{ name: 'r', ...settings }] }).receivers.get('r') as Receiver;
   const verdict = await post(receiver, message, new Date(begin + 3 * minute), guard(['127.0.0.0/8']));
   expect(verdict.kind).toBe('delivered');
-  if (settings['channel'] !== 'email') return texts(JSON.parse(server.received.at(-1)?.body ?? ''));
   // Quoted-printable breaks lines where it likes.
-  return (mails.at(-1) ?? '').replaceAll(/=\r\n/g, '').replaceAll('=3D', '=');
+  if (settings['channel'] === 'email') return (mails.at(-1) ?? '').replaceAll(/=\r\n/g, '').replaceAll('=3D', '=');
+  const body = texts(JSON.parse(server.received.at(-1)?.body ?? ''));
+  // As a reader of Markdown sees it.
+  return settings['channel'] === 'teams' ? body.replaceAll(/\\([\\`*_[\]])/g, '$1') : body;
 }
 
 const secret = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw';
@@ -117,7 +122,7 @@ const answers: Readonly<Record<string, RegExp>> = {
   'how much': /9310 kilotokens/,
   'against what': /9\.09 times the usual 1024/,
   'since when': /2026-10-01T10:00:00\.000Z/,
-  'what it costs': /42\.12 per hour/,
+  'what it costs': /42\.12 USD per hour/,
   'who is affected': /app-checkout[^]*app-search/,
   'who does it': /consumer_id app-checkout[^]*(87 %|0\.87)/,
   'what changed': /price: gpt-4o by ada \(list of October\)/,
@@ -143,10 +148,10 @@ test('on every channel an alert answers what, how much against what, since when,
 test('every rule says its title, leads to its own heading of the runbook, to its page, and to a dashboard whose variables exist', () => {
   expect(rules.length).toBeGreaterThan(20);
   const headings = new Set([...text('docs/runbook.md').matchAll(/^## (\w+)$/gm)].map(([, name]) => name));
-  const dashboard = JSON.parse(text('dashboards/provisioning/dashboards/json/on-call.json')) as {
+  const onCall = JSON.parse(text('dashboards/provisioning/dashboards/json/on-call.json')) as {
     templating: { list: { name: string }[] };
   };
-  const variables = new Set(dashboard.templating.list.map(({ name }) => name));
+  const variables = new Set(onCall.templating.list.map(({ name }) => name));
   for (const rule of rules) {
     const message = told(rule);
     expect(message.summary, rule.rule).toContain(rule.title);
@@ -158,4 +163,41 @@ test('every rule says its title, leads to its own heading of the runbook, to its
       );
     expect(message.links.page).toContain('/alerts#');
   }
+});
+
+test('a dashboard is linked as its own page has it, with an organisation and without the window that was looked at then', () => {
+  const [rule] = rules;
+  if (rule === undefined) throw new Error('no rule');
+  const copied = 'https://grafana.example/d/usage/on-call?orgId=1&from=now-6h&to=now&var-tenant=$__all';
+  const link = new URL(told(rule, copied).links.grafana ?? '');
+  expect(link.pathname).toBe('/d/usage/on-call');
+  expect(link.searchParams.getAll('orgId')).toEqual(['1']);
+  expect(link.searchParams.getAll('from')).toEqual([String(begin - 60 * minute)]);
+  expect(link.searchParams.getAll('to')).toEqual([String(begin + 62 * minute)]);
+  expect(link.searchParams.getAll('var-tenant')).toEqual(['retail']);
+});
+
+test('a limit that somebody set is not called usual', () => {
+  const summaries = new Map(rules.map((rule) => [rule.rule, told(rule).summary]));
+  for (const rule of ['cold_start', 'slo_burn', 'budget_burn', 'pipeline_lag', 'pipeline_rejects'])
+    expect(summaries.get(rule), rule).toContain('9.09 times the allowed 1024');
+  expect(summaries.get('cost_spike')).toContain('9.09 times the usual 1024');
+});
+
+test('numbers are as people read them, and what is empty is not told', () => {
+  const [rule] = rules;
+  if (rule === undefined) throw new Error('no rule');
+  const message = told(rule);
+  const odd = {
+    ...message,
+    expected: 2.0000000000000018,
+    contributors: [{ what: 'consumer_id app', share: 1.005 }],
+    evidence: { metric: '', series: '1' },
+  };
+  const facts = new Map(factsOf(odd));
+  expect([facts.get('Usual') ?? facts.get('Allowed'), facts.get('Mostly'), facts.get('Evidence')]).toEqual([
+    '2',
+    'consumer_id app (100 %)',
+    'series 1',
+  ]);
 });

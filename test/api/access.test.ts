@@ -195,6 +195,26 @@ describe('a role sees what it may and no more', () => {
     expect((await get('/v1/calls/gw%2Ftheirs', keys.on_call)).status).toBe(200);
   });
 
+  test('who had a consumer before its rule was corrected sees none of its calls, as known then or now', async () => {
+    const rules = [
+      `('c-moved', 'ours', '2020-01-01 00:00:00.000', '2026-05-01 00:00:00.000', 'test', 'test')`,
+      `('c-moved', 'theirs', '2020-01-01 00:00:00.000', '2026-05-03 00:00:00.000', 'test', 'test')`,
+    ];
+    await ledger.db.command(
+      `INSERT INTO attributions (consumer_id, tenant_id, valid_from, known_from, author, reason) VALUES ${rules.join(', ')}`,
+    );
+    await ledger.store([{ call_id: 'gw/moved', started_at: start + 5, consumer_id: 'c-moved' }]);
+    for (const path of [`/v1/calls?${window}`, `/v1/usage?${window}&group_by=consumer_id`, '/v1/calls/gw%2Fmoved?']) {
+      const [then, now] = await Promise.all([
+        get(`${path}&as_known_at=2026-05-02T00:00:00Z`, keys.viewer),
+        get(path, keys.viewer),
+      ]);
+      expect([path, then.text.includes('c-moved'), now.text.includes('c-moved')]).toEqual([path, false, false]);
+      expect([then.status, then.text.includes('leave it out')]).toEqual([400, true]);
+      expect((await get(`${path}&as_known_at=2026-05-02T00:00:00Z`, keys.on_call)).text).toContain('c-moved');
+    }
+  });
+
   test("coverage is of the viewer's own calls: a share tells nothing of another tenant", async () => {
     const before = await ask(app, keys.viewer, `/v1/usage?${window}`);
     await ledger.store([

@@ -196,6 +196,8 @@ function called(consumer_id: string, calls: number, at: number, status: number):
     provider_name: 'azure.ai.openai',
     response_model: 'gpt-4o-2024-11-20',
     http_response_status_code: status,
+    // Which explains its own failures always, and is no answer to who it was.
+    error_type: status < 500 ? '' : 'timeout',
   }));
 }
 

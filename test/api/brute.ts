@@ -146,7 +146,9 @@ export function errorsOf(calls: readonly Call[]): Record<string, unknown> {
   const count = (low: number, high: number): number =>
     calls.filter((c) => (c.http_response_status_code ?? 0) >= low && (c.http_response_status_code ?? 0) < high).length;
   const failed = count(400, 500) + count(500, 1000);
-  const rate = (n: number): number => Math.round((n / calls.length) * 1e6) / 1e6;
+  const known = calls.filter((c) => c.http_response_status_code !== null).length;
+  const rate = (n: number): number | null => (known === 0 ? null : Math.round((n / known) * 1e6) / 1e6);
+  const more = calls.map((c) => Math.max(0, (c.attempts ?? 1) - 1));
   return {
     calls: String(calls.length),
     status_2xx: String(count(200, 300)),
@@ -156,6 +158,8 @@ export function errorsOf(calls: readonly Call[]): Record<string, unknown> {
     throttled: String(count(429, 430)),
     status_unknown: String(calls.filter((c) => c.http_response_status_code === null).length),
     failed: String(failed),
+    retried: String(more.filter((n) => n > 0).length),
+    retries: String(more.reduce((s, n) => s + n, 0)),
     error_rate: rate(failed),
     throttled_rate: rate(count(429, 430)),
   };

@@ -7,6 +7,9 @@ const minute = 60_000;
 const start = Date.UTC(2026, 8, 7, 10);
 const window = `from=${new Date(start).toISOString()}&to=${new Date(start + 2 * 3_600_000).toISOString()}`;
 
+/** A consumer went from one tenant to the other. */
+const moved = start - 23 * 3_600_000;
+
 let ledger: Ledger;
 let app: App;
 const keys = { ours: '', all: '', finance: '' };
@@ -41,6 +44,8 @@ beforeAll(async () => {
     { ...rule, consumer_id: 'c-steady', tenant_id: 'ours' },
     { ...rule, consumer_id: 'c-loop', tenant_id: 'ours' },
     { ...rule, consumer_id: 'c-theirs', tenant_id: 'theirs' },
+    { consumer_id: 'c-moved', tenant_id: 'theirs', valid_from: 0, valid_to: moved },
+    { consumer_id: 'c-moved', tenant_id: 'ours', valid_from: moved, valid_to: null },
   ]);
   await ledger.store([
     ...calls(40, start - 86_400_000 - 5 * minute, 'c-steady'),
@@ -58,6 +63,8 @@ beforeAll(async () => {
       waited(1, 'shared', 'cold_from_zero', ['c-steady', 'c-theirs']),
       waited(2, 'other', 'cold_scaleout', ['c-theirs']),
       waited(3, 'shared', 'isolated_tail', ['c-steady']),
+      waited(-24 * 60, 'before', 'cold_from_zero', ['c-moved']),
+      waited(-22 * 60, 'after', 'cold_from_zero', ['c-moved']),
     ].join('\n'),
   );
   keys.ours = await ledger.key({ role: 'viewer', tenants: ['ours'] });
@@ -130,6 +137,17 @@ test('a wait is seen by the tenants whose callers waited, and names no other; si
   expect(tails.data.map((row) => row['class'])).toEqual(['isolated_tail']);
   const all = await ask<Told>(app, keys.all, `/v1/cold-starts?${window}`);
   expect(all.data.map((row) => row['tenants'])).toEqual([['ours', 'theirs'], ['theirs']]);
+});
+
+test('a wait belongs to whom the consumer belonged to when it waited, whatever window it is asked for in', async () => {
+  const before = `from=${new Date(start - 30 * 3_600_000).toISOString()}&to=${new Date(start - 20 * 3_600_000).toISOString()}`;
+  const all = await ask<Told>(app, keys.all, `/v1/cold-starts?${before}`);
+  expect(all.data.map((row) => [row['deployment'], row['tenants']])).toEqual([
+    ['before', ['theirs']],
+    ['after', ['ours']],
+  ]);
+  const ours = await ask<Told>(app, keys.ours, `/v1/cold-starts?${before}`);
+  expect(ours.data.map((row) => row['deployment'])).toEqual(['after']);
 });
 
 test('a verdict stays with what it is about, the last one counts, and nobody judges what they do not see', async () => {

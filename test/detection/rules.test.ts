@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { alertRulesKnown } from '#clickhouse/alerts.ts';
 import { argument, find } from '#clickhouse/detect.ts';
 import { detectors, measuredHabits, measuredTotals, wallDetectors } from '#clickhouse/detection.ts';
 import {
@@ -223,7 +224,7 @@ test('cold_start: so many or so long in an hour is told, a single short one is n
   const rows = await found(now, 'cold_start');
   expect(sorted(rows.map((row) => [row.labels['deployment'], row.severity, row.observed]))).toEqual([
     ['often', 'ticket', 4],
-    ['slow', 'info', 1],
+    ['slow', 'info', 90],
   ]);
 });
 
@@ -260,4 +261,10 @@ test('pipeline_gap, pipeline_rejects, pipeline_imbalance, pipeline_lag, silent_s
   expect(told.some(([rule, , severity]) => rule === 'silent_source' && severity === 'page')).toBe(true);
   expect(told).toContainEqual(['upstream_loss', 'short', 'ticket']);
   expect(told.filter(([rule, where]) => rule === 'upstream_loss' && where !== 'short')).toEqual([]);
+  // Asked for by the clock: a rule of the watermark would be over, or never begin, in every tick that has none.
+  const asked = (await ledger.db.read(wallDetectors[0], { at: argument(Date.now()) })).map(({ rule }) => rule);
+  const clocks = new Map(
+    (await ledger.db.read(alertRulesKnown, { at: argument(clock) })).map((one) => [one.rule, one]),
+  );
+  expect(asked.map((rule) => [rule, clocks.get(rule)?.clock])).toEqual(asked.map((rule) => [rule, 'wall']));
 });
