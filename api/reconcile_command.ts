@@ -128,7 +128,13 @@ export async function runReconcileCommand(
         throw new ConfigurationError(`${file} cannot be read: ${messageOf(error)}`);
       });
     }
-    const done = await books.take(Readable.from(contentOf(command.files)), command.month, command.reason);
+    // What is wrong with a file is said before what became of sending it.
+    let broken: ConfigurationError | undefined;
+    const content = contentOf(command.files, (why) => (broken = why));
+    const taken = books.take(Readable.from(content), command.month, command.reason);
+    const done = await taken.catch((error: unknown) => {
+      throw broken ?? error;
+    });
     say(
       `${done.rows} rows of ${command.month} are ${done.lines} meters of deployments${done.known ? ', and were known already' : ''}`,
     );
@@ -143,10 +149,16 @@ export async function runReconcileCommand(
 }
 
 /** The files one after the other, each ending with a line. */
-async function* contentOf(files: readonly string[]): AsyncGenerator<Buffer> {
+async function* contentOf(files: readonly string[], failed: (why: ConfigurationError) => void): AsyncGenerator<Buffer> {
   for (const file of files) {
-    const raw = createReadStream(file);
-    yield* file.endsWith('.gz') ? raw.pipe(createGunzip()) : raw;
+    try {
+      const raw = createReadStream(file);
+      yield* file.endsWith('.gz') ? raw.pipe(createGunzip()) : raw;
+    } catch (error) {
+      const why = new ConfigurationError(`${file} cannot be read: ${messageOf(error)}`);
+      failed(why);
+      throw why;
+    }
     yield Buffer.from('\n');
   }
 }
