@@ -56,7 +56,9 @@ export async function append(
   const read = sent.entries.map((entry) => book.entry.safeParse(entry));
   const faults = read.flatMap((outcome, i) => (outcome.success ? [] : faultsOf(outcome.error, i)));
   const entries = read.flatMap((outcome) => (outcome.success ? [outcome.data] : []));
-  faults.push(...repeated(book, entries));
+  // By the place in what was sent, where an entry that could not be read leaves a hole.
+  const placed = read.map((outcome) => (outcome.success ? outcome.data : undefined));
+  faults.push(...reversed(placed), ...repeated(book, placed));
   if (faults.length > 0) return { kind: 'faulty', faults };
   if (book.table.name === prices.name && sent.forced_because === undefined) {
     const state = await db.read(priceBook, { as_known_at: everything, history: 0 });
@@ -83,10 +85,22 @@ function line(book: Book, entry: Entry): string {
   return JSON.stringify(Object.keys(book.table.columns).map((name) => entry[name]));
 }
 
+/** An end before the start would withdraw what applies now: most often it is a wrong year. */
+function reversed(entries: readonly (Entry | undefined)[]): Fault[] {
+  const detail = 'lies before valid_from; write the same instant to withdraw the row';
+  return entries.flatMap((entry, i) => {
+    // Both are instants in the one form of ISO 8601 that has an order as text.
+    const { valid_from, valid_to } = entry ?? {};
+    const isReversed = typeof valid_to === 'string' && typeof valid_from === 'string' && valid_to < valid_from;
+    return isReversed ? [{ parameter: `entries.${i}.valid_to`, detail }] : [];
+  });
+}
+
 /** Two entries that state the same thing: which of them counts would be chance. */
-function repeated(book: Book, entries: readonly Entry[]): Fault[] {
+function repeated(book: Book, entries: readonly (Entry | undefined)[]): Fault[] {
   const seen = new Set<string>();
   return entries.flatMap((entry, i) => {
+    if (entry === undefined) return [];
     const key = JSON.stringify([...book.key, 'valid_from'].map((name) => entry[name]));
     if (!seen.has(key)) {
       seen.add(key);
@@ -104,6 +118,8 @@ const factorMax = 100n;
 function outOfScale(entries: readonly Entry[], state: readonly Entry[]): Fault[] {
   const others = Map.groupBy(state, comparedBy);
   return entries.flatMap((entry, i) => {
+    // What is withdrawn is often withdrawn because of its unit.
+    if (entry['valid_to'] === entry['valid_from']) return [];
     const price = perToken(entry);
     const other = (others.get(comparedBy(entry)) ?? []).find((known) => {
       const theirs = perToken(known);

@@ -34,9 +34,12 @@ export type Billed = {
 
 /** The month itself, and each closed month before it whose next open month it is, if it may have changed. */
 export async function billedBy(db: Reader, wanted: Wanted, closed: readonly Header[]): Promise<Billed[]> {
-  const isClosed = new Set(closed.map((header) => header.month));
-  const before = closed.filter(({ month }) => nextOpen(month, isClosed) === wanted.month);
-  const corrected = wanted.asKnownAt === null ? await changed(db, before, closed) : before;
+  const before = correctedBy(wanted.month, closed);
+  const { asKnownAt } = wanted;
+  const corrected =
+    asKnownAt === null
+      ? await changed(db, before, closed)
+      : before.filter(({ month }) => billedAsKnownAt(month, closed) <= millis(asKnownAt));
   const own = { chargeMonth: wanted.month, chargeClass: '', currency: wanted.currency } as const;
   const later = corrected.map(
     ({ month, currency }) => ({ chargeMonth: month, chargeClass: 'Correction', currency }) as const,
@@ -48,6 +51,25 @@ export async function billedBy(db: Reader, wanted: Wanted, closed: readonly Head
       Object.assign(billed, { zones: await zonesOf(db, billed.chargeMonth, wanted.asKnownAt), shared }),
     ),
   );
+}
+
+/** The closed months whose next open month is this one: what came to light of them is billed by it, and by no other. */
+export function correctedBy(month: string, closed: readonly Header[]): readonly Header[] {
+  const isClosed = new Set(closed.map((header) => header.month));
+  return closed.filter((header) => nextOpen(header.month, isClosed) === month);
+}
+
+/**
+ * The latest instant, ms, of which the knowledge is in what closed statements billed for a closed month. As known before
+ * it, nothing of that month can have come to light: the difference would take back what was rightly billed.
+ */
+export function billedAsKnownAt(month: string, closed: readonly Header[]): number {
+  return Math.max(...closed.filter(({ call_states }) => month in call_states).map((h) => millis(h.as_known_at)));
+}
+
+/** An instant as the database takes it, or as it answers. */
+function millis(instant: string): number {
+  return Date.parse(instant.includes('T') ? instant : `${instant.replace(' ', 'T')}Z`);
 }
 
 /** The first month after one that is not closed, both YYYY-MM. */

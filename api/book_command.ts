@@ -123,13 +123,21 @@ type Entries = readonly Readonly<Record<string, unknown>>[];
 /** The rows of a CSV, or the one row that options state. */
 async function given(command: BookCommand, book: Book, files: readonly string[]): Promise<Entries> {
   const [file] = files;
-  if (file !== undefined) return fromCsv(await readFile(file, 'utf8'), book.table.columns);
+  if (file !== undefined) return rowsOf(file, book);
   const columns = new Map(Object.keys(book.table.columns).map((name) => [flagOf(name), name]));
   const foreign = [...command.columns.keys()].find((option) => !columns.has(option));
   if (foreign !== undefined) throw wrong(`${book.name} has no --${foreign}`);
   if (command.columns.size === 0) throw wrong('say what to add: a CSV file, or the columns of one row');
   const texts = [...command.columns].map(([option, value]) => [columns.get(option) ?? option, value]);
   return [entryOf(Object.fromEntries(texts), book.table.columns)];
+}
+
+async function rowsOf(file: string, book: Book): Promise<Entries> {
+  try {
+    return fromCsv(await readFile(file, 'utf8'), book.table.columns);
+  } catch (error) {
+    throw new ConfigurationError(`${file} cannot be read as CSV: ${messageOf(error)}`);
+  }
 }
 
 async function imported(

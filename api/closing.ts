@@ -2,7 +2,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { statementCharges, statementLines, statements, storedLines } from '#clickhouse/statements.ts';
 import { assert } from '#common/assert.ts';
 import { completeness } from './answer.ts';
-import { type Billed, billedBy, callStatesOf, chargesOf, wholeSpan } from './billed.ts';
+import { type Billed, billedAsKnownAt, billedBy, callStatesOf, chargesOf, correctedBy, wholeSpan } from './billed.ts';
 import {
   closedMonthsOf,
   type Header,
@@ -38,6 +38,8 @@ export async function closeMonth(db: Reader, closing: Closing): Promise<Statemen
   const closed = await closedMonthsOf(db);
   if (closed.some((header) => header.month === month)) throw alreadyClosed(month);
   const known = await knowledgeOf(db, closing.asKnownAt);
+  const corrected = correctedBy(month, closed);
+  if (closing.asKnownAt !== null) assertNotBefore(closing.asKnownAt, corrected, closed);
   const complete = await completeness(db);
   const asked = closing.asKnownAt === null ? null : known;
   const all = await billedBy(db, { month, currency, asKnownAt: asked }, closed);
@@ -46,8 +48,9 @@ export async function closeMonth(db: Reader, closing: Closing): Promise<Statemen
   const { from, to } = wholeSpan(own);
   assertFinished(month, to, complete.through);
   const window = { month, calls_from: from.toISOString(), calls_to: to.toISOString() };
-  // Before the calls are read for the bill: one that comes in between differs from this and is looked at again.
-  const call_states = await callStatesOf(db, [...closed, window]);
+  // Before the calls are read for the bill: one that comes in between differs from this and is looked at again. Only of
+  // the months that it bills: of another one a late call is still to be billed by the month whose correction it is.
+  const call_states = await callStatesOf(db, [...corrected, window]);
 
   const { counts, months } = await inhabited(db, all, known);
 
@@ -113,6 +116,19 @@ async function knowledgeOf(db: Reader, wanted: Date | null): Promise<string> {
     );
   }
   return argument(wanted ?? now);
+}
+
+/** Of what is corrected in this month, all that was billed must have been known: corrections never go back in time. */
+function assertNotBefore(wanted: Date, corrected: readonly Header[], closed: readonly Header[]): void {
+  for (const { month } of corrected) {
+    const billed = billedAsKnownAt(month, closed);
+    if (wanted.getTime() >= billed) continue;
+    const then = new Date(billed).toISOString();
+    throw refuse(
+      'as_known_at',
+      `lies before ${then}, as of which ${month} was billed, and its corrections are in this month; send that or later`,
+    );
+  }
 }
 
 function assertFinished(month: string, to: Date, through: string | null): void {

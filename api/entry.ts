@@ -36,12 +36,12 @@ const optionalName = z.string().max(256).default('');
 const currency = z
   .string({ error: 'is missing; write an ISO 4217 code such as USD' })
   .regex(/^[A-Z]{3}$/, 'must be an ISO 4217 code such as USD');
-const zone = z
-  .string()
-  .refine(
-    (text) => text === '' || zoneName(text) !== null,
-    'is not an IANA time zone; write one such as Europe/Berlin',
-  );
+/** As databases spell it: they find `europe/berlin` nowhere, and then no statement can be computed. */
+const zone = z.string().transform((text, context) => {
+  const name = text === '' ? '' : zoneName(text);
+  if (name === null) context.addIssue('is not an IANA time zone; write one such as Europe/Berlin');
+  return name ?? '';
+});
 const instant = z.iso
   .datetime({ offset: true, error: 'must be an instant with a zone, such as 2026-10-01T00:00:00Z' })
   .transform((text) => new Date(text).toISOString());
@@ -182,6 +182,8 @@ export const agreementEntry = z
       if (terms[field] === '')
         fault(field, 'is missing: an agreed price is of one provider, model, tier and kind, with its unit');
     }
+    if (terms.model.includes('*'))
+      fault('model', 'is a pattern: an agreed price is of one model; a discount may have one');
     if (!exactPerToken(terms.contracted_unit_price, terms.pricing_quantity)) {
       fault('pricing_quantity', 'does not divide the price into an exact price per token');
     }

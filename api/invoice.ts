@@ -1,6 +1,7 @@
-import { parse } from 'csv-parse';
+import { CsvError, parse } from 'csv-parse';
 import { createHash } from 'node:crypto';
 import type { Readable } from 'node:stream';
+import { messageOf } from '#common/error.ts';
 import { shifted } from './imported.ts';
 import { meterOf } from './meter.ts';
 import { unitOf } from './unit.ts';
@@ -52,6 +53,15 @@ type Cells = Readonly<Record<Field, string>>;
 const needed: readonly Field[] = ['meter', 'unit', 'quantity', 'cost', 'currency', 'date'];
 const faultsMax = 20;
 
+/** The export ended before it was whole: its sender has gone, or its file is damaged. */
+class BrokenOff extends Error {
+  override name = 'BrokenOff';
+
+  constructor(why: string) {
+    super(`it broke off: ${why}`);
+  }
+}
+
 /** An export of Cost Management as CSV (FOCUS, or classic actual or amortized cost), of one calendar month. */
 export async function invoiceOf(csv: Readable, month: string): Promise<Invoice> {
   const sums = new Map<string, Sum>();
@@ -59,23 +69,31 @@ export async function invoiceOf(csv: Readable, month: string): Promise<Invoice> 
   const faults: string[] = [];
   let columns: ReadonlyMap<Field, string> | null = null;
   const options = { columns: true, bom: true, info: true, skip_empty_lines: true, relax_column_count: true } as const;
-  for await (const found of csv.pipe(parse(options))) {
-    const { record, info } = found as { record: Record<string, string>; info: { lines: number } };
-    columns ??= columnsOf(Object.keys(record));
-    const missing = needed.filter((field) => columns?.has(field) !== true);
-    if (missing.length > 0) {
-      faults.push(...missing.map((field) => `no column of ${names[field].join(', ')}: this is no export of usage`));
-      break;
+  const rows = parse(options);
+  // A pipe does not carry an error on, and one that nobody hears ends the program.
+  csv.once('error', (error) => rows.destroy(new BrokenOff(messageOf(error))));
+  try {
+    for await (const found of csv.pipe(rows)) {
+      const { record, info } = found as { record: Record<string, string>; info: { lines: number } };
+      columns ??= columnsOf(Object.keys(record));
+      const missing = needed.filter((field) => columns?.has(field) !== true);
+      if (missing.length > 0) {
+        faults.push(...missing.map((field) => `no column of ${names[field].join(', ')}: this is no export of usage`));
+        break;
+      }
+      // Parts of an export that are sent as one repeat their header.
+      if (record[columns.get('meter') ?? ''] === columns.get('meter')) continue;
+      const cells = Object.fromEntries(
+        Object.keys(names).map((field) => [field, record[columns?.get(field as Field) ?? ''] ?? '']),
+      ) as Cells;
+      const outcome = taken(cells, month, sums);
+      if (outcome === null) continue;
+      if (outcome.kind === 'left_out') leftOut.set(outcome.why, (leftOut.get(outcome.why) ?? 0) + 1);
+      else if (faults.length < faultsMax) faults.push(`line ${info.lines} (${cells.meter}): ${outcome.why}`);
     }
-    // Parts of an export that are sent as one repeat their header.
-    if (record[columns.get('meter') ?? ''] === columns.get('meter')) continue;
-    const cells = Object.fromEntries(
-      Object.keys(names).map((field) => [field, record[columns?.get(field as Field) ?? ''] ?? '']),
-    ) as Cells;
-    const outcome = taken(cells, month, sums);
-    if (outcome === null) continue;
-    if (outcome.kind === 'left_out') leftOut.set(outcome.why, (leftOut.get(outcome.why) ?? 0) + 1);
-    else if (faults.length < faultsMax) faults.push(`line ${info.lines} (${cells.meter}): ${outcome.why}`);
+  } catch (error) {
+    if (!(error instanceof CsvError) && !(error instanceof BrokenOff)) throw error;
+    faults.push(error.message);
   }
   const lines = [...sums.values()].map(lineOf).sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1));
   const importId = createHash('sha256')

@@ -24,16 +24,14 @@ type Options = ImportOptions & { readonly deployment: DeploymentType };
  * row says (`1K`, `1M`); it applies from the row's own date. Of several versions of a model the newest counts.
  */
 export function azureRetailPrices(text: string, options: Options): Imported {
-  const rows = pagesOf(text)
-    .flatMap((found) => page.parse(found).Items)
-    .map((row) => item.parse(row))
-    .map((row) => ({ row, meter: meterOf(row.meterName) }));
+  const prices = collector();
+  const items = pagesOf(text).flatMap((found, i) => itemsOf(found, i, prices.fault));
+  const rows = items.map((row) => ({ row, meter: meterOf(row.meterName) }));
   const newest = new Map<string, { readonly stamp: string; readonly version: string }>();
   for (const { row, meter } of rows) {
     const stamp = `${row.effectiveStartDate}${meter.version}`;
     if (stamp > (newest.get(meter.model)?.stamp ?? '')) newest.set(meter.model, { stamp, version: meter.version });
   }
-  const prices = collector();
   for (const { row, meter } of rows) {
     const reason = leftOut(row, meter, options, newest.get(meter.model)?.version);
     if (reason !== null) {
@@ -65,6 +63,19 @@ export async function azurePages(first: string, fetchText: (url: string) => Prom
     next = link === '' ? null : link;
   }
   return `[${pages.join(',')}]`;
+}
+
+/** The rows of a page; one that lacks what a price needs is a fault with its place. */
+function itemsOf(found: unknown, index: number, fault: (what: string) => void): Item[] {
+  const read = page.safeParse(found);
+  if (!read.success) fault(`page ${index + 1} has no Items: it is no answer of the Retail Prices API`);
+  return (read.data?.Items ?? []).flatMap((row, i) => {
+    const known = item.safeParse(row);
+    if (known.success) return [known.data];
+    const fields = known.error.issues.map((issue) => issue.path.join('.') || 'the row').join(', ');
+    fault(`page ${index + 1}, item ${i + 1}: ${fields} is missing or not what it should be`);
+    return [];
+  });
 }
 
 function pagesOf(text: string): unknown[] {

@@ -59,6 +59,7 @@ function addModel(
   if (provider_name === undefined) return prices.skip('a provider that no call names');
   // The older field states one tier, of 200k; the newer one any. Where both are there, they say the same.
   const larger = tiersOf(stated);
+  if (larger === null) return prices.fault(`${id}/${model}: its tiers are not understood`);
   const legacy = cost.safeParse(stated['context_over_200k']);
   const all: [string, Cost][] = [['0', stated], ...larger];
   if (legacy.success && !larger.some(([size]) => size === '200000')) all.push(['200000', legacy.data]);
@@ -81,9 +82,12 @@ function addModel(
   }
 }
 
-function tiersOf(stated: Cost): [string, Cost][] {
-  const read = z.array(z.looseObject({ tier: z.object({ size: z.string() }) })).safeParse(stated['tiers']);
-  return read.success ? read.data.map((tier): [string, Cost] => [tier.tier.size.replaceAll('_', ''), tier]) : [];
+const tiers = z.array(z.looseObject({ tier: z.object({ size: z.string().regex(/^[\d_]+$/) }) })).default([]);
+
+/** Null for what is not understood: without its tiers a model's long calls would be billed at the price of short ones. */
+function tiersOf(stated: Cost): [string, Cost][] | null {
+  const read = tiers.safeParse(stated['tiers']);
+  return read.success ? read.data.map((tier): [string, Cost] => [tier.tier.size.replaceAll('_', ''), tier]) : null;
 }
 
 /** TOML whose numbers are their own text, as `parseExact` gives for JSON. */

@@ -1,4 +1,5 @@
-import { createReadStream } from 'node:fs';
+import { constants, createReadStream } from 'node:fs';
+import { access } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { parseArgs } from 'node:util';
 import { createGunzip } from 'node:zlib';
@@ -7,6 +8,7 @@ import type { Database } from '#clickhouse/client.ts';
 import { reconciliation } from '#clickhouse/invoices.ts';
 import { ConfigurationError, messageOf } from '#common/environment.ts';
 import { writer } from './append.ts';
+import { reached, refusal } from './book_target.ts';
 import { importInvoice, reconciled, reconciliationKeys } from './reconcile.ts';
 
 const usage = `usage: npm run reconcile -- [FILE.csv|FILE.csv.gz…] --month 2026-10 [--reason TEXT] [--tolerance 1] [--all]
@@ -83,11 +85,11 @@ const took = z.object({
   }),
 });
 const listing = z.object({ data: z.array(z.record(z.string(), z.unknown())) });
-const refused = z.object({ detail: z.string() });
 
-async function read(answer: Response): Promise<unknown> {
-  const body: unknown = await answer.json();
-  if (!answer.ok) throw new ConfigurationError(refused.parse(body).detail);
+async function read(asked: Promise<Response>): Promise<unknown> {
+  const answer = await reached(asked);
+  const body: unknown = await answer.json().catch(() => null);
+  if (!answer.ok) throw refusal(answer.status, body);
   return body;
 }
 
@@ -104,11 +106,11 @@ export function apiBooks(url: string, key: string): Books {
         body: Readable.toWeb(csv) as ReadableStream,
         duplex: 'half' as const,
       };
-      const { data } = took.parse(await read(await fetch(place(month, { reason }), sent)));
+      const { data } = took.parse(await read(fetch(place(month, { reason }), sent)));
       return { rows: data.rows, lines: data.lines, known: data.known_already, leftOut: data.left_out };
     },
     compare: async (month, tolerance) =>
-      listing.parse(await read(await fetch(place(month, { tolerance_percent: tolerance }), { headers }))).data,
+      listing.parse(await read(fetch(place(month, { tolerance_percent: tolerance }), { headers }))).data,
   };
 }
 
@@ -120,7 +122,19 @@ export async function runReconcileCommand(
   print: (text: string) => void,
 ): Promise<void> {
   if (command.files.length > 0) {
-    const done = await books.take(Readable.from(contentOf(command.files)), command.month, command.reason);
+    // Before anything is sent: a file that is not there would look like a connection that broke.
+    for (const file of command.files) {
+      await access(file, constants.R_OK).catch((error: unknown) => {
+        throw new ConfigurationError(`${file} cannot be read: ${messageOf(error)}`);
+      });
+    }
+    // What is wrong with a file is said before what became of sending it.
+    let broken: ConfigurationError | undefined;
+    const content = contentOf(command.files, (why) => (broken = why));
+    const taken = books.take(Readable.from(content), command.month, command.reason);
+    const done = await taken.catch((error: unknown) => {
+      throw broken ?? error;
+    });
     say(
       `${done.rows} rows of ${command.month} are ${done.lines} meters of deployments${done.known ? ', and were known already' : ''}`,
     );
@@ -135,10 +149,16 @@ export async function runReconcileCommand(
 }
 
 /** The files one after the other, each ending with a line. */
-async function* contentOf(files: readonly string[]): AsyncGenerator<Buffer> {
+async function* contentOf(files: readonly string[], failed: (why: ConfigurationError) => void): AsyncGenerator<Buffer> {
   for (const file of files) {
-    const raw = createReadStream(file);
-    yield* file.endsWith('.gz') ? raw.pipe(createGunzip()) : raw;
+    try {
+      const raw = createReadStream(file);
+      yield* file.endsWith('.gz') ? raw.pipe(createGunzip()) : raw;
+    } catch (error) {
+      const why = new ConfigurationError(`${file} cannot be read: ${messageOf(error)}`);
+      failed(why);
+      throw why;
+    }
     yield Buffer.from('\n');
   }
 }

@@ -32,6 +32,7 @@ const undeclared = [
   'grouped_calls',
   'book',
   'book_notes',
+  'priced_models',
   'book_borders',
   'tenant_terms',
   'timed_calls',

@@ -15,7 +15,7 @@ CREATE TABLE IF NOT EXISTS statements
     attributed_calls  UInt64,
     calls_from        DateTime64(3, 'UTC')     COMMENT 'the month in the easternmost zone of a tenant begins',
     calls_to          DateTime64(3, 'UTC')     COMMENT 'the month in the westernmost one ends',
-    call_states       Map(String, String)      COMMENT 'what the calls of each closed month were, as a hash: what has not changed need not be rated again',
+    call_states       Map(String, String)      COMMENT 'what the calls of each month that it bills were, as a hash: what has not changed need not be rated again',
     lines             UInt32,
     sha256            String                   COMMENT 'of the statement as CSV, hex',
     closed_at         DateTime64(3, 'UTC') DEFAULT now64(3),

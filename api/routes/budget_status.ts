@@ -5,6 +5,8 @@ import { dimensions } from '#clickhouse/question.ts';
 import type { Row } from '#clickhouse/view.ts';
 import { completeness, rowSchema } from '../answer.ts';
 import { type Budget, historyFrom, type Together, together, zonesOf } from '../budget.ts';
+import { monthAt } from '../calendar.ts';
+import { refuse } from '../problem.ts';
 import { type App, type AskedContext, register } from '../route.ts';
 import type { Setting } from '../setting.ts';
 import { argument, callArguments, everything, knownAt, month } from '../window.ts';
@@ -66,6 +68,10 @@ async function answer(c: AskedContext, setting: Setting, given: Given): Promise<
     completeness(setting.db),
   ]);
   const now = setting.now();
+  // The zone in which months begin first. Of a later month nothing is known, and hours to come would be learned from as 0.
+  if (given.month !== undefined && given.month > monthAt(now, 'Pacific/Kiritimati')) {
+    throw refuse('month', 'has not begun; what a month will come to is said while it runs, so leave it out');
+  }
   const wanted = budgets.filter(
     (row) => sees(visible, row) && (given.budget_id === undefined || row.budget_id === given.budget_id),
   );

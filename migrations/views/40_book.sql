@@ -17,8 +17,10 @@ WITH
         SELECT provider_name, model, region, service_tier, token_kind, context_over_tokens, valid_from, tenant_id, true,
                argMax((contracted_token_price, toString(pricing_currency), ifNull(valid_to, toDateTime64('2299-12-31 00:00:00', 3, 'UTC'))), known_from)
         FROM agreements
-        WHERE known_from <= {as_known_at:DateTime64(3, 'UTC')} AND contracted_unit_price IS NOT NULL
+        WHERE known_from <= {as_known_at:DateTime64(3, 'UTC')}
         GROUP BY agreement_id, provider_name, model, region, service_tier, token_kind, context_over_tokens, valid_from, tenant_id
+        -- After the newest was found: a unit price may have been replaced by a discount.
+        HAVING argMax(contracted_unit_price IS NOT NULL, known_from)
     )
 SELECT provider_name, model, kind,
        arraySort(groupArrayIf((token_kind = kind, region, context_over_tokens, valid_from, term.3, service_tier, term.1, term.2), NOT contracted)) AS list_prices,

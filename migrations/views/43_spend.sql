@@ -17,7 +17,8 @@
 -- contracted_token_price; else those are NULL.
 --
 -- An amount is NULL where nothing of a group has it, never 0. Rows are of one currency: amounts of two are never added,
--- so a group with two fails, unless `currency` asks for one. A price per token has 24 decimals, a discount's factor 6,
+-- so a group with two fails, unless `currency` asks for one. What was agreed in another currency than the list's is paid
+-- in the agreement's: its list_cost is known only where `currency` asks for one. A price per token has 24 decimals, a discount's factor 6,
 -- an exchange rate 12; amounts have 42 and are exact.
 --
 -- Why the borders of all books: between two of their dates, and between two context sizes, no term of any model changes.
@@ -63,8 +64,7 @@ WITH
     named AS
     (
         SELECT s.*, x.discounts AS discounts, x.exchange AS exchange,
-            arrayFirst(x -> (price_provider, x.1) IN (SELECT provider_name, model FROM prices WHERE known_from <= {as_known_at:DateTime64(3, 'UTC')}
-                    UNION ALL SELECT provider_name, model FROM agreements WHERE known_from <= {as_known_at:DateTime64(3, 'UTC')} AND contracted_unit_price IS NOT NULL),
+            arrayFirst(x -> arrayExists(t -> (price_provider, x.1, t) IN (SELECT provider_name, model, tenant_id FROM priced_models(`as_known_at` = {as_known_at:DateTime64(3, 'UTC')})), ['', tenant]),
                 arrayFlatten(arrayMap((name, field) -> arrayConcat(
                     [(name, field || '.exact'), (replaceRegexpOne(name, '[-@]20[0-9]{2}-?[0-9]{2}-?[0-9]{2}$', ''), field || '.undated')],
                     arrayMap(a -> (a.5, field || if(a.1, '.pattern', '.alias')), arraySlice(arrayFilter(a -> a.3 IN ('', price_provider) AND name LIKE a.4 AND a.6 <= period AND a.7 > period, x.aliases), 1, 1))),
@@ -81,7 +81,7 @@ WITH
             n.resolved AS resolved, n.committed AS committed,
             arrayFirst(x -> x != '', [n.resolved.1, n.names[1], n.names[3]]) AS model,
             arrayMap(tier -> arrayMap((listed, own, discount) -> arrayMap(agreed -> arrayMap((from_list, from_agreed) -> (
-                        toDecimal256(listed.7, 30) * from_list, if(from_list = 0, '', listed.8),
+                        toDecimal256(listed.7, 30) * from_list, if(from_list = 0 OR {currency:String} = '' AND agreed.2 NOT IN ('', listed.8), '', listed.8),
                         agreed.1 * from_agreed, if(from_agreed = 0, '', agreed.2),
                         multiIf(from_agreed > 0, '', n.price_provider = '', 'unknown_provider', n.resolved.1 = '', 'unknown_model', agreed.2 != '', 'no_exchange_rate',
                                 empty(b.list_prices) AND empty(b.contract_prices), 'no_price_for_token_kind',

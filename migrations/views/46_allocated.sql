@@ -7,7 +7,8 @@
 -- Exactness: a ratio has 18 decimals, cut off; what is cut off is added to the idle line, or to the largest one where
 -- nothing is idle. So ratios add up to 1 and lines to the amount, to the last digit.
 -- Terms: an hourly amount counts for the hours that its row applies; a monthly one in full, by the row that applies first
--- in the month. A later row of the same commitment takes over where it begins.
+-- in the month. A later row of the same commitment takes over where it begins. A call counts where the row that applies to
+-- it names its deployment, as in `spend`.
 CREATE OR REPLACE VIEW allocated AS
 WITH
     terms AS
@@ -20,28 +21,33 @@ WITH
         GROUP BY commitment_id, valid_from
         HAVING term.11 > valid_from
     ),
-    active AS
+    -- Each row while it applies. The rows of a monthly commitment are paid for by the first of them, whatever the others say.
+    spans AS
     (
-        SELECT commitment_id, term,
-               greatest(valid_from, {from:DateTime64(3, 'UTC')}) AS begins,
-               if(term.5 = 'month', {to:DateTime64(3, 'UTC')}, least(term.11, next, {to:DateTime64(3, 'UTC')})) AS ends,
-               intDiv(dateDiff('second', begins, ends) + 3599, 3600) AS hours,
-               if(term.5 = 'month', term.4, term.4 * hours) AS amount
+        SELECT commitment_id, valid_from, term, greatest(valid_from, {from:DateTime64(3, 'UTC')}) AS since, least(term.11, next, {to:DateTime64(3, 'UTC')}) AS until,
+               if(term.5 = 'month', min(since) OVER same, since) AS paid_from, if(term.5 = 'month', argMin(term.8, valid_from) OVER same, term.8) AS weights
         FROM
         (
             SELECT *, leadInFrame(valid_from, 1, toDateTime64('2299-12-31 00:00:00', 3, 'UTC')) OVER (PARTITION BY commitment_id ORDER BY valid_from ASC ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS next
             FROM terms
         )
         WHERE valid_from < {to:DateTime64(3, 'UTC')} AND least(term.11, next) > {from:DateTime64(3, 'UTC')}
-        ORDER BY commitment_id, valid_from
-        LIMIT 1 BY commitment_id, if(term.5 = 'month', '', toString(valid_from))
+        WINDOW same AS (PARTITION BY commitment_id, term.5)
+    ),
+    active AS
+    (
+        SELECT s.commitment_id AS commitment_id, s.term AS term, s.since AS begins, if(s.term.5 = 'month', {to:DateTime64(3, 'UTC')}, s.until) AS ends,
+               intDiv(dateDiff('second', begins, ends) + 3599, 3600) AS hours,
+               if(s.term.5 = 'month', s.term.4, s.term.4 * hours) AS amount
+        FROM spans AS s
+        WHERE s.since = s.paid_from
     ),
     -- Weighted tokens by hour of the calls that a commitment pays for.
     used AS
     (
-        SELECT a.commitment_id AS commitment_id, a.begins AS begins, c.tenant_id AS tenant_id, c.cost_center AS cost_center,
+        SELECT a.commitment_id AS commitment_id, a.paid_from AS paid_from, c.tenant_id AS tenant_id, c.cost_center AS cost_center,
                toStartOfHour(c.started_at) AS hour,
-               sum(arraySum(k -> toDecimal256(k.2, 6) * if(mapContains(a.term.8, k.1), a.term.8[k.1], toDecimal64(1, 6)),
+               sum(arraySum(k -> toDecimal256(k.2, 6) * if(mapContains(a.weights, k.1), a.weights[k.1], toDecimal64(1, 6)),
                    [('input', ifNull(c.usage_input_tokens, 0)), ('cache_read', ifNull(c.usage_cache_read_input_tokens, 0)), ('cache_write', ifNull(c.usage_cache_creation_5m_input_tokens, 0)),
                     ('cache_write_1h', ifNull(c.usage_cache_creation_1h_input_tokens, 0)), ('input_audio', ifNull(c.usage_audio_input_tokens, 0)), ('output', ifNull(c.usage_output_tokens, 0)),
                     ('reasoning', ifNull(c.usage_reasoning_output_tokens, 0)), ('output_audio', ifNull(c.usage_audio_output_tokens, 0))])) AS weighted
@@ -53,9 +59,9 @@ WITH
             `service_tier` = [], `user_id` = [], `cache_status` = [], `attempts` = [], `model_version` = [],
             `routing_label` = [], `moderation_outcome` = [], `moderation_category` = [], `moderation_severity` = [],
             `throttled_by` = []) AS c
-        INNER JOIN (SELECT *, arrayJoin(term.3) AS deployment FROM active) AS a ON c.deployment = a.deployment
-        WHERE a.term.2 IN ('', c.provider_name) AND c.started_at >= a.begins AND c.started_at < a.ends
-        GROUP BY commitment_id, begins, tenant_id, cost_center, hour
+        INNER JOIN (SELECT *, arrayJoin(arrayDistinct(term.3)) AS deployment FROM spans) AS a ON c.deployment = a.deployment
+        WHERE a.term.2 IN ('', c.provider_name) AND c.started_at >= a.since AND c.started_at < a.until
+        GROUP BY commitment_id, paid_from, tenant_id, cost_center, hour
     ),
     -- What each is measured by, per commitment: an array of (tenant, cost center, measure).
     measured AS
@@ -66,8 +72,8 @@ WITH
                arraySum(parts.3) AS sum,
                multiIf(a.term.7 = 'fixed_shares', toDecimal256(1, 12), a.term.7 = 'peak', toDecimal256(ifNull(a.term.9, 0) * 60, 12), toDecimal256(ifNull(a.term.9, 0), 12) * a.hours * 60) AS capacity
         FROM active AS a
-        LEFT JOIN (SELECT commitment_id, begins, tenant_id, cost_center, max(weighted) AS peak, sum(weighted) AS total FROM used GROUP BY commitment_id, begins, tenant_id, cost_center) AS u
-            ON u.commitment_id = a.commitment_id AND u.begins = a.begins
+        LEFT JOIN (SELECT commitment_id, paid_from, tenant_id, cost_center, max(weighted) AS peak, sum(weighted) AS total FROM used GROUP BY commitment_id, paid_from, tenant_id, cost_center) AS u
+            ON u.commitment_id = a.commitment_id AND u.paid_from = a.begins
         GROUP BY commitment_id, begins, ends, term, amount, a.hours
     ),
     shared AS

@@ -6,7 +6,8 @@
 -- Its error: the same forecast is made at seven earlier instants, three days apart, for as many hours as are left now, and
 -- compared with what came: forecast_error_percent is the sum of the misses over the sum of what came, and forecast_low
 -- and forecast_high are off by the largest miss. Without enough history for one such trial they are NULL.
--- What is estimated is rounded to 6 decimals; actual_cost is exact.
+-- What is estimated is rounded to 6 decimals; actual_cost is exact. Where a commitment pays for all calls, effective_cost
+-- is 0 and known: the share is no part of a budget.
 CREATE OR REPLACE VIEW budget_status AS
 WITH
     intDiv(dateDiff('second', {history_from:DateTime64(3, 'UTC')}, {at:DateTime64(3, 'UTC')}), 3600) AS now_hour,
@@ -25,7 +26,8 @@ WITH
             intDiv(dateDiff('second', {history_from:DateTime64(3, 'UTC')}, s.bucket), 3600) AS hour,
             any((toDayOfWeek(s.bucket, 0, {tz:String}), toHour(s.bucket, {tz:String}))) AS hour_of_week,
             s.bucket >= {from:DateTime64(3, 'UTC')} AS in_month,
-            sum(multiIf(b.cost = 'list_cost', s.list_cost, b.cost = 'contracted_cost', s.contracted_cost, s.effective_cost)) AS cost,
+            sum(multiIf(b.cost = 'list_cost', s.list_cost, b.cost = 'contracted_cost', s.contracted_cost,
+                s.effective_cost IS NULL AND s.unpriced_tokens = 0, toDecimal256(0, 42), s.effective_cost)) AS cost,
             sum(s.calls) AS calls, sum(s.unpriced_tokens) AS unpriced_tokens, sum(s.committed_tokens) AS committed_tokens
         FROM spend(
             `from` = {history_from:DateTime64(3, 'UTC')}, `to` = {at:DateTime64(3, 'UTC')}, `step` = 'PT1H',

@@ -52,6 +52,16 @@ function tableBelow(heading: string): string {
     .join('\n');
 }
 
+test('a command whose output another one reads is silent: npm writes a banner of its own to the same stream', () => {
+  const commands = [...pages, 'finance.md'].flatMap((page) =>
+    read(page)
+      .split('\n')
+      .filter((line) => /npm run [^#]* \| \w/.test(line) && !line.startsWith('|')),
+  );
+  expect(commands.length).toBeGreaterThan(0);
+  for (const command of commands) expect(command).toContain('npm run --silent ');
+});
+
 describe('operate.md', () => {
   test.each([
     ['`npm run migrate`', migrationsVariables],

@@ -122,6 +122,14 @@ describe('every book', () => {
     expect((await rows('exchange-rates')).filter((row) => row['from_currency'] === 'GBP')).toEqual([]);
   });
 
+  test('a time zone is kept as databases spell it, because they would find another spelling nowhere', async () => {
+    const entries = [{ tenant_id: 'spelled', time_zone: 'europe/BERLIN', ...since }];
+    expect((await post('tenants', { reason: 'x', entries })).status).toBe(201);
+    const found = (await rows('tenants')).find((row) => row['tenant_id'] === 'spelled');
+    expect(found?.['time_zone']).toBe('Europe/Berlin');
+    expect(await ask(app, key, '/v1/chargeback/2026-10')).toMatchObject({ meta: { status: 'open' } });
+  });
+
   test('is closed to those who may not write it', async () => {
     const body = { reason: 'x', entries: [examples['tenants']] };
     for (const role of ['viewer', 'on_call', 'intake'] as const) {
@@ -192,6 +200,31 @@ describe('what is refused names its place and the remedy, and nothing of it is w
       'is missing',
     ],
     [
+      'an agreed price of a pattern, which no call would ever have',
+      'agreements',
+      {
+        agreement_id: 'a',
+        provider_name: 'openai',
+        model: 'gpt-*',
+        service_tier: 'standard',
+        token_kind: 'input',
+        contracted_unit_price: '1',
+        pricing_quantity: 1_000_000,
+        pricing_unit: 'Tokens',
+        pricing_currency: 'USD',
+        ...since,
+      },
+      'model',
+      'is a pattern',
+    ],
+    [
+      'an end before the start, which would withdraw what applies',
+      'exchange-rates',
+      { ...examples['exchange-rates'], to_currency: 'CHF', valid_to: '2025-12-31T00:00:00Z' },
+      'valid_to',
+      'lies before valid_from',
+    ],
+    [
       'shares above 1',
       'commitments',
       { ...examples['commitments'], shares: { a: '0.6', b: '0.5' } },
@@ -230,6 +263,10 @@ describe('what is refused names its place and the remedy, and nothing of it is w
     });
     const twice = await post('tenants', { reason: 'x', entries: [entry, { ...entry, name: 'other' }] });
     expect(twice.body.errors).toMatchObject([{ parameter: 'entries.1', detail: expect.stringContaining('repeats') }]);
+    // Its place is the one in what was sent, also after an entry that cannot be read.
+    const third = await post('tenants', { reason: 'x', entries: [{}, entry, entry] });
+    const repeats = third.body.errors?.filter((error) => error.detail.startsWith('repeats'));
+    expect(repeats?.map((error) => error.parameter)).toEqual(['entries.2']);
     expect((await post('tenants', '{')).status).toBe(400);
   });
 
@@ -245,5 +282,7 @@ describe('what is refused names its place and the remedy, and nothing of it is w
     expect((await post('prices', forced)).status).toBe(201);
     const found = (await rows('prices')).find((row) => row['price_list'] === 'lab');
     expect(found?.['reason']).toBe('import (forced: they mean it)');
+    const withdrawn = { ...wrong, valid_to: wrong.valid_from };
+    expect((await post('prices', { reason: 'they did not', entries: [withdrawn] })).status).toBe(201);
   });
 });

@@ -181,6 +181,21 @@ describe('rows by CSV and by options', () => {
   });
 });
 
+test('what cannot be read or reached is said in a sentence, with its place, and ends with 2', async () => {
+  const ragged = await file('ragged.csv', `tenant_id,valid_from\na,${since}\nb\n`);
+  const add = ['add', 'tenants', '--reason', 'x', ...online];
+  const nobody = ['--url', 'http://127.0.0.1:1'];
+  const cases: [string[], string][] = [
+    [[...add, ragged], 'ragged.csv cannot be read as CSV: Invalid Record Length'],
+    [[...add, ragged], 'on line 3'],
+    [[...add, 'absent.csv'], 'absent.csv cannot be read as CSV: ENOENT'],
+    [['list', '--url', program.url, '--key', 'gm_unknown'], 'the API refuses with 401: the key is unknown'],
+    [['list', ...nobody, '--key', key], 'the API cannot be reached, or the connection broke: '],
+  ];
+  for (const [args, said] of cases)
+    expect(await books(...args)).toMatchObject({ code: 2, said: expect.stringContaining(said) });
+});
+
 test('as a command: rows go to stdout, words to stderr, and a refusal ends with 2', async () => {
   const row = ['--tenant-id', 'typed', '--name', 'Größe 🚀', '--valid-from', since];
   const added = typed('add', 'tenants', ...row, '--reason', 'new', '--author', 'ada');

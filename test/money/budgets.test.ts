@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { attributions, budgets, prices, tenants } from '#clickhouse/money.ts';
+import { attributions, budgets, commitments, prices, tenants } from '#clickhouse/money.ts';
 import { bucketOf } from '../api/brute.ts';
 import { type AnswerRow, ask, type Ledger, openLedger } from '../api/ledger.ts';
 import { append } from './books.ts';
@@ -151,6 +151,24 @@ describe('what was spent', () => {
     expect(row?.['actual_cost']).toBe(
       decimal(spentUntil(Date.parse('2026-10-31T23:00:00Z') - 1, 'Europe/Berlin', ['retail'])),
     );
+  });
+
+  test('a month that has not begun is refused: its hours would be learned from as if nothing had been used in them', async () => {
+    clock = new Date(middle);
+    const headers = { authorization: `Bearer ${key}` };
+    const answer = await app().request('/v1/budgets/status?month=2026-12', { headers });
+    expect([answer.status, await answer.text()]).toEqual([400, expect.stringContaining('has not begun')]);
+  });
+
+  test('what a commitment pays for costs a budget of effective_cost nothing, and that is known', async () => {
+    const ptu = { deployments: ['ptu'], amount: '1', amount_per: 'hour', allocation_method: 'peak' };
+    await append(ledger.db, commitments, [{ commitment_id: 'ptu', billing_currency: 'USD', ...ptu }]);
+    const call = { consumer_id: 'new', provider_name: 'p', response_model: 'm', deployment: 'ptu' };
+    await ledger.store([{ ...call, call_id: 'gw/ptu', started_at: middle - hour, usage_input_tokens: 77 }]);
+    const own = { filters: { deployment: ['ptu'] }, amount: '1', cost: 'effective_cost', billing_currency: 'USD' };
+    await append(ledger.db, budgets, [{ budget_id: 'ptu', ...own }]);
+    const row = (await status(middle, '?budget_id=ptu')).get('ptu');
+    expect(row).toMatchObject({ actual_cost: '0', state: 'within', committed_tokens: '77', unpriced_tokens: '0' });
   });
 
   test('a viewer sees the budgets of its tenants alone, and none that others’ calls count for', async () => {

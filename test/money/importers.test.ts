@@ -228,3 +228,24 @@ test('a list as CSV: units and numbers that are not understood are faults with t
     expect.stringContaining('the column price is not known'),
   ]);
 });
+
+test('a file that is not what it should be is a fault with its place, and never a price less', () => {
+  const whole = {
+    currencyCode: 'USD',
+    retailPrice: 1,
+    unitOfMeasure: '1K',
+    meterName: 'gpt x Inp glbl Tokens',
+    effectiveStartDate: own.validFrom,
+  };
+  const { retailPrice: _price, ...cut } = whole;
+  const pages = JSON.stringify([{ Items: [whole] }, { Items: [whole, cut, 7] }, { error: 'busy' }]);
+  expect(azureRetailPrices(pages, { ...own, deployment: 'global' }).faults).toEqual([
+    'page 2, item 2: retailPrice is missing or not what it should be',
+    'page 2, item 3: the row is missing or not what it should be',
+    'page 3 has no Items: it is no answer of the Retail Prices API',
+  ]);
+  const tiers = [{ input: 4, tier: { size: 'large' } }];
+  const catalogue = { openai: { models: { 'gpt-x': { cost: { input: 2, tiers } } } } };
+  const found = modelsDevPrices(JSON.stringify(catalogue), own);
+  expect([found.entries, found.faults]).toEqual([[], ['openai/gpt-x: its tiers are not understood']]);
+});

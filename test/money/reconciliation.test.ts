@@ -247,6 +247,8 @@ test('what is no export of the month is refused with its reason, and nothing of 
       '"7 May" is no date',
     ],
   ];
+  const first = row({ meter: inp, unit: '1K', quantity: '1', cost: '1', deployment: 'd', date: '07/05/2026' });
+  cases.push([`${header}\n${first}\n"open`, 'Quote Not Closed']);
   for (const [csv, why] of cases) {
     const { status, body } = await send('2026-07', csv);
     expect([status, JSON.stringify(body)]).toEqual([400, expect.stringContaining(JSON.stringify(why).slice(1, -1))]);
@@ -257,4 +259,27 @@ test('what is no export of the month is refused with its reason, and nothing of 
   const viewer = await ledger.key({ role: 'viewer', tenants: ['t'] });
   expect((await send('2026-10', actual, viewer)).status).toBe(403);
   expect(() => parseReconcileCommand(['--month', '10'])).toThrow(ConfigurationError);
+});
+
+test('an upload that breaks off is refused, and the program goes on: an error that nobody hears would end it', async () => {
+  const body = new ReadableStream<Uint8Array>({
+    start(controller) {
+      controller.enqueue(new TextEncoder().encode(`${header}\n`));
+      setImmediate(() => controller.error(new Error('the client has gone')));
+    },
+  });
+  const path = '/v1/chargeback/2026-07/reconciliation?reason=x';
+  const headers = { authorization: `Bearer ${key}`, 'content-type': 'text/csv' };
+  const answer = await app.request(
+    new Request(`http://localhost${path}`, { method: 'POST', headers, body, duplex: 'half' }),
+  );
+  expect([answer.status, await answer.text()]).toEqual([
+    400,
+    expect.stringContaining('it broke off: the client has gone'),
+  ]);
+  const broken = join(directory, 'broken.csv.gz');
+  await writeFile(broken, 'not gzip');
+  const command = parseReconcileCommand([broken, '--month', '2026-07']);
+  const run = runReconcileCommand(command, databaseBooks(ledger.db, 'ada'), String, String);
+  await expect(run).rejects.toThrow(/broken.csv.gz cannot be read: incorrect header check/);
 });
