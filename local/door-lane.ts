@@ -67,7 +67,10 @@ export class Lane {
   async close(): Promise<void> {
     this.#closed = true;
     for (const waiter of this.#waiting.splice(0)) waiter.leave(closing());
-    await Promise.all([...this.#all].map(async (place) => place.end()));
+    const all = [...this.#all];
+    // With the first thread that goes, the engine lets go of the connections of all: what runs would never end.
+    await Promise.all(all.map(async (place) => place.finished()));
+    await Promise.all(all.map(async (place) => place.end()));
   }
 
   async #enter(isRead: boolean, signal: AbortSignal): Promise<Place> {
@@ -180,9 +183,13 @@ class Place {
     return new Promise((resolve, reject) => (this.#reader = { resolve, reject }));
   }
 
-  /** Ends the thread once its job has ended: a thread must not go while the engine works for it. */
-  async end(): Promise<void> {
+  /** Resolves when its job has ended, or at once where it has none. */
+  async finished(): Promise<void> {
     if (this.#isRunning) await new Promise<void>((resolve) => (this.#finished = resolve));
+  }
+
+  /** Ends the thread, once no thread has a job. */
+  async end(): Promise<void> {
     await this.#worker.terminate();
     await this.#ended;
   }

@@ -1,8 +1,7 @@
 -- Cold starts and what else made callers wait in [from, to), for whom one may see: an episode is visible to the tenants
 -- whose consumers were among its callers, and names no other tenant. `verdict` is what people last said of it.
-CREATE OR REPLACE VIEW cold_start_answers AS
---
 -- A consumer belongs to whom its rules say for when its callers waited, of those that apply then the one that began last.
+CREATE OR REPLACE VIEW cold_start_answers AS
 WITH
     rules AS
     (

@@ -6,6 +6,7 @@ import { createKey, start } from '../../api/main.ts';
 import { migrate } from '../../migrations/main.ts';
 import { openDatabase } from '#clickhouse/client.ts';
 import { connect, startEngine, type TestEngine } from '../support/engine.ts';
+import { untilTrue } from '../support/stack-until.ts';
 
 /** Far below the half minute after which the door cuts what does not end by itself. */
 const soonMs = 5_000;
@@ -76,3 +77,21 @@ test.each(['csv', 'parquet'])(
     await program.close();
   },
 );
+
+test('nor does one that goes while its query runs and threads beside it have nothing to do', async () => {
+  const engine = await startEngine();
+  const client = connect(engine);
+  const rows = async (sql: string, signal?: AbortSignal): Promise<unknown[]> =>
+    (await client.query({ query: sql, format: 'JSONEachRow', ...(signal && { abort_signal: signal }) })).json();
+  await Promise.all(Array.from({ length: 4 }, async () => rows('SELECT sleep(0.1)')));
+  const leaving = new AbortController();
+  const slow = rows('SELECT sleepEachRow(0.2) FROM numbers(600) SETTINGS max_block_size = 1', leaving.signal);
+  await untilTrue('the query runs', async () => {
+    const running = await rows("SELECT 1 FROM system.processes WHERE query LIKE '%numbers(600)%'");
+    return running.length > 1;
+  });
+  leaving.abort();
+  await expect(slow).rejects.toThrow();
+  await stopsSoon(engine);
+  await client.close();
+});
