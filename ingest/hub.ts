@@ -52,6 +52,8 @@ export type Hub = {
   /** Which hub of this name it is: another one answers otherwise. Asked after the call began; callers share answers. */
   readonly identity: () => Promise<string>;
   readonly read: (options: ReadOptions) => Reading;
+  /** Fails the questions that wait, which they do for more than a minute where the hub is away, and all later ones. */
+  readonly leave: () => void;
   readonly close: () => Promise<void>;
 };
 
@@ -74,22 +76,25 @@ const identityPauseMs = 100;
 /** `maxRetries` is how often a question is asked again before it fails; a worker asks for more than a minute. */
 export async function openHub(config: HubConfig, maxRetries: number = 10): Promise<Hub> {
   const client = await consumer(config, await checkpointStore(config), clientOptions(maxRetries));
+  const leaving = new AbortController();
+  const asked = { abortSignal: leaving.signal };
   const suffix = config.generation === 1 ? '' : `#${config.generation}`;
   const streamOf = (partition: string): string =>
     `${client.fullyQualifiedNamespace}/${client.eventHubName}${suffix}/${partition}`;
   return {
     streamOf,
-    partitions: async () => client.getPartitionIds(),
+    partitions: async () => client.getPartitionIds(asked),
     held: async (partition) => {
-      const properties = await client.getPartitionProperties(partition);
+      const properties = await client.getPartitionProperties(partition, asked);
       return {
         beginning: properties.beginningSequenceNumber,
         last:
           properties.isEmpty && properties.lastEnqueuedSequenceNumber <= 0 ? -1 : properties.lastEnqueuedSequenceNumber,
       };
     },
-    identity: shared(async () => (await client.getEventHubProperties()).createdOn.toISOString()),
+    identity: shared(async () => (await client.getEventHubProperties(asked)).createdOn.toISOString()),
     read: (options) => read(client, streamOf(options.partition), options),
+    leave: () => leaving.abort(),
     close: async () => client.close(),
   };
 }

@@ -73,6 +73,7 @@ export class Partitions {
 
   async close(): Promise<void> {
     this.#stop.abort();
+    this.#options.hub.leave();
     const streams = [...this.#workers.values()];
     await Promise.all([this.#sealer.close(), ...streams.map(async (worker) => worker.stop())]);
     await Promise.all(this.#running);
