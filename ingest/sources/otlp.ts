@@ -27,6 +27,8 @@ export function otlpSpans(message: JsonObject): readonly Json[] | null {
       }
     }
   }
+  // Spans that stand elsewhere than they should are no spans to us, and are kept as what was not understood.
+  if (found.length === 0 && resources.length > 0) return null;
   const family = new Family(found.map(({ span }) => span));
   return found.map(({ span, resource }) => ({
     [otlpRecord]: span,

@@ -16,13 +16,16 @@ export function inventedTokens(
   const records = recordsIn(Buffer.from(message.body).toString('utf8'));
   const invented: Invented[] = [];
   let counted = 0;
-  for (const [index, { event }] of decodeMessage(message, declared).entries()) {
+  const decoded = decodeMessage(message, declared);
+  // A line may have several spans, or none: then nobody knows which is whose.
+  const isOneEach = decoded.length === records.length;
+  for (const [index, { event }] of decoded.entries()) {
     if (event.kind === 'dropped' || event.kind === 'rejected') continue;
     const given = Object.entries(event.fields).filter(
       (field): field is [string, number] => field[0].endsWith('_tokens') && typeof field[1] === 'number',
     );
     if (given.length === 0) continue;
-    const numbers = [...new Set(tokenNumbers(records[index] ?? records))];
+    const numbers = [...new Set(tokenNumbers(isOneEach ? records[index] : records))];
     const stated = new Set(numbers);
     let possible: Set<number> | null = null;
     for (const [field, value] of given) {

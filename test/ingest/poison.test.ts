@@ -45,6 +45,15 @@ test('a part of a message with an absurd number is rejected, and does not make b
   expect(decoded?.event).toMatchObject({ kind: 'rejected', reason: 'number_out_of_range' });
 });
 
+function kinds(message: unknown): unknown {
+  return decodeMessage(messageAt(0, message)).map(({ event }) => [event.kind, 'reason' in event ? event.reason : '']);
+}
+
+test('spans under another name than theirs are kept as not understood, and an export without any is nothing', () => {
+  expect(kinds({ resourceSpans: [{ scope_spans: [{ spans: [{}] }] }] })).toEqual([['rejected', 'unknown_format']]);
+  expect(kinds({ resourceSpans: [] })).toEqual([['dropped', 'no_records']]);
+});
+
 test.each([
   ['a chain, each span below the one before', (n: number) => n - 1],
   ['a star, all below one', () => 0],
