@@ -1,5 +1,5 @@
 import { join, resolve } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
+import { setImmediate as soon, setTimeout as delay } from 'node:timers/promises';
 import { messageOf } from '#common/error.ts';
 import type { Running } from '#common/lifecycle.ts';
 import { countedCalls, ready, settled, summary } from './answers.ts';
@@ -29,7 +29,8 @@ export async function demonstrate(options: DemonstrationOptions): Promise<Runnin
     onStep: (step) => progress.show(step),
     onRestart: (name, reason) => progress.say(`${name} ended (${reason}) and is started again`),
   });
-  const shown = sending === null ? Promise.resolve() : show(stack, sending, progress, stopping.signal);
+  // Not at once: Ctrl-C is heard from when this function has returned, and nobody is told of it before.
+  const shown = sending === null ? soon() : show(stack, sending, progress, stopping.signal);
   const closed = Promise.withResolvers<void>();
   shown.then(
     () => stopping.signal.aborted || progress.say(ready(stack)),
